@@ -1,0 +1,118 @@
+#include "runtime/graph/schedule.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace millrace::graph {
+namespace {
+
+struct SlotRef {
+    std::uint32_t taskmanager;
+    std::uint32_t slot;
+};
+
+std::uint32_t free_in(std::span<const SlotOffer> offers) {
+    std::uint32_t sum = 0;
+    for (const SlotOffer& offer : offers)
+        sum += static_cast<std::uint32_t>(offer.free_slots.size());
+    return sum;
+}
+
+// The TaskManager with the fewest free slots that are still enough; best fit keeps the large ones
+// free.
+Result<std::uint32_t> home_of_models(const JobGraph& graph, std::span<const SlotOffer> offers,
+                                     std::uint32_t needed) {
+    std::uint32_t best = static_cast<std::uint32_t>(offers.size());
+    std::size_t most = 0;
+    for (std::uint32_t i = 0; i < offers.size(); ++i) {
+        const std::size_t free = offers[i].free_slots.size();
+        most = std::max(most, free);
+        if (free >= needed && (best == offers.size() || free < offers[best].free_slots.size()))
+            best = i;
+    }
+    if (best < offers.size()) return best;
+    return fail(Code::kResourceExhausted,
+                "job {} needs {} slots of one TaskManager, because its tasks share models; of {} "
+                "TaskManagers the "
+                "one with most free slots has {}. Hint: set taskmanager.numberOfTaskSlots to {} or "
+                "more, or lower "
+                "the parallelism of its predict and train steps",
+                graph.job_name, needed, offers.size(), most, needed);
+}
+
+Status check_total(const JobGraph& graph, std::span<const SlotOffer> offers) {
+    const std::uint32_t needed = graph.slots_needed();
+    const std::uint32_t free = free_in(offers);
+    if (free >= needed) return {};
+    std::uint32_t all = 0;
+    for (const SlotOffer& offer : offers) all += offer.slots;
+    return fail(Code::kResourceExhausted,
+                "job {} needs {} slots, {} of {} are free on {} TaskManagers. Hint: start more "
+                "TaskManagers, raise "
+                "taskmanager.numberOfTaskSlots, or lower the job's parallelism",
+                graph.job_name, needed, free, all, offers.size());
+}
+
+// Takes `count` slots, in turn from the TaskManager that has given the fewest so far.
+std::vector<SlotRef> spread(std::span<const SlotOffer> offers, std::uint32_t count) {
+    std::vector<SlotRef> taken;
+    std::vector<std::size_t> given(offers.size(), 0);
+    while (taken.size() < count) {
+        std::size_t next = offers.size();
+        for (std::size_t i = 0; i < offers.size(); ++i) {
+            if (given[i] < offers[i].free_slots.size() &&
+                (next == offers.size() || given[i] < given[next]))
+                next = i;
+        }
+        taken.push_back({static_cast<std::uint32_t>(next), offers[next].free_slots[given[next]]});
+        ++given[next];
+    }
+    return taken;
+}
+
+std::vector<SlotRef> slots_of(std::span<const SlotOffer> offers, std::uint32_t taskmanager,
+                              std::uint32_t count) {
+    std::vector<SlotRef> taken;
+    for (std::uint32_t i = 0; i < count; ++i)
+        taken.push_back({taskmanager, offers[taskmanager].free_slots[i]});
+    return taken;
+}
+
+void place(const Vertex& vertex, std::uint32_t index, std::span<const SlotRef> slots,
+           std::vector<Placement>& out) {
+    for (std::uint32_t i = 0; i < vertex.parallelism; ++i) {
+        const SlotRef& slot = slots[std::size_t{i} * slots.size() / vertex.parallelism];
+        out.push_back(
+            {.vertex = index, .subtask = i, .taskmanager = slot.taskmanager, .slot = slot.slot});
+    }
+}
+
+}  // namespace
+
+Result<std::vector<Placement>> schedule(const JobGraph& graph, std::span<const SlotOffer> offers) {
+    MILLRACE_TRY(check_total(graph, offers));
+    std::uint32_t together = 0;
+    for (const Vertex& vertex : graph.vertices) {
+        if (!vertex.models.empty()) together = std::max(together, vertex.parallelism);
+    }
+    std::vector<SlotRef> everywhere = spread(offers, graph.slots_needed());
+    std::vector<SlotRef> home = everywhere;
+    if (together > 0) {
+        MILLRACE_TRY_ASSIGN(const std::uint32_t taskmanager,
+                            home_of_models(graph, offers, together));
+        home = slots_of(offers, taskmanager, together);
+        // Everything that fits stands beside the models: a batch by reference is cheaper than one
+        // by wire.
+        if (offers[taskmanager].free_slots.size() >= graph.slots_needed()) {
+            everywhere = slots_of(offers, taskmanager, graph.slots_needed());
+        }
+    }
+    std::vector<Placement> placements;
+    for (std::uint32_t v = 0; v < graph.vertices.size(); ++v) {
+        const Vertex& vertex = graph.vertices[v];
+        place(vertex, v, vertex.models.empty() ? everywhere : home, placements);
+    }
+    return placements;
+}
+
+}  // namespace millrace::graph
