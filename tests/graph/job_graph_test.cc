@@ -1,8 +1,9 @@
 #include "runtime/graph/job_graph.h"
 
-#include <catch2/catch.hpp>
 #include <map>
 #include <set>
+
+#include <catch2/catch.hpp>
 
 #include "tests/graph/job_text.h"
 
@@ -15,7 +16,8 @@ std::map<std::string, const Vertex*> by_name(const JobGraph& graph) {
     return found;
 }
 
-TEST_CASE("Plan fuses the CTR job into source, predict, train, evaluate and dead letters", "[graph]") {
+TEST_CASE("Plan fuses the CTR job into source, predict, train, evaluate and dead letters",
+          "[graph]") {
     const JobGraph graph = *plan(ctr_job());
     const auto vertices = by_name(graph);
     REQUIRE(graph.vertices.size() == 5);
@@ -61,11 +63,29 @@ TEST_CASE("Plan links every vertex but the sink itself to the dead letters", "[g
 TEST_CASE("Plan runs a job of parallelism 1 in one task", "[graph]") {
     const JobGraph graph = *plan(job_from(R"pb(
         name: "small"
-        sources { name: "rows" parallelism: 1 generate { preset: PRESET_CTR } }
+        sources {
+          name: "rows"
+          parallelism: 1
+          generate { preset: PRESET_CTR }
+        }
         models { name: "m" features: "f" }
-        steps { name: "scored" from: "rows" parallelism: 1 predict { models: "m" } }
-        steps { name: "learn" from: "rows" parallelism: 1 train { models: "m" } }
-        sinks { name: "out" from: "scored" print {} }
+        steps {
+          name: "scored"
+          from: "rows"
+          parallelism: 1
+          predict { models: "m" }
+        }
+        steps {
+          name: "learn"
+          from: "rows"
+          parallelism: 1
+          train { models: "m" }
+        }
+        sinks {
+          name: "out"
+          from: "scored"
+          print {}
+        }
     )pb"));
     REQUIRE(graph.vertices.size() == 1);
     REQUIRE(graph.vertices[0].operators.size() == 5);
@@ -75,10 +95,28 @@ TEST_CASE("Plan runs a job of parallelism 1 in one task", "[graph]") {
 TEST_CASE("Plan gives a union a vertex with one input for each stream", "[graph]") {
     const JobGraph graph = *plan(job_from(R"pb(
         name: "union"
-        sources { name: "a" parallelism: 2 file { path: "a" } }
-        sources { name: "b" parallelism: 2 file { path: "b" } }
-        steps { name: "kept" from: "a" from: "b" parallelism: 2 filter { where: "x > 0" } }
-        sinks { name: "out" from: "kept" discard {} }
+        sources {
+          name: "a"
+          parallelism: 2
+          file { path: "a" }
+        }
+        sources {
+          name: "b"
+          parallelism: 2
+          file { path: "b" }
+        }
+        steps {
+          name: "kept"
+          from: "a"
+          from: "b"
+          parallelism: 2
+          filter { where: "x > 0" }
+        }
+        sinks {
+          name: "out"
+          from: "kept"
+          discard {}
+        }
     )pb"));
     REQUIRE(graph.vertices.size() == 3);
     REQUIRE(graph.inputs_of(2).size() == 2);
@@ -88,13 +126,24 @@ TEST_CASE("Plan gives a union a vertex with one input for each stream", "[graph]
 TEST_CASE("Plan refuses steps that read each other", "[graph]") {
     const auto graph = plan(job_from(R"pb(
         name: "circle"
-        steps { name: "a" from: "b" parallelism: 1 filter {} }
-        steps { name: "b" from: "a" parallelism: 1 filter {} }
+        steps {
+          name: "a"
+          from: "b"
+          parallelism: 1
+          filter {}
+        }
+        steps {
+          name: "b"
+          from: "a"
+          parallelism: 1
+          filter {}
+        }
     )pb"));
     REQUIRE(graph.error().code == Code::kInvalidArgument);
 }
 
-TEST_CASE("Plan gives vertices the same ids every time and different ones to different jobs", "[graph]") {
+TEST_CASE("Plan gives vertices the same ids every time and different ones to different jobs",
+          "[graph]") {
     proto::Job other = ctr_job();
     other.set_name("ctr2");
     const JobGraph one = *plan(ctr_job());

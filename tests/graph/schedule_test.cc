@@ -1,8 +1,9 @@
 #include "runtime/graph/schedule.h"
 
-#include <catch2/catch.hpp>
 #include <map>
 #include <set>
+
+#include <catch2/catch.hpp>
 
 #include "tests/graph/job_text.h"
 
@@ -18,8 +19,15 @@ SlotOffer offer(std::string name, std::uint32_t slots) {
 proto::Job plain_job(int parallelism) {
     proto::Job job = job_from(R"pb(
         name: "plain"
-        sources { name: "rows" generate { preset: PRESET_SEQUENCE } }
-        sinks { name: "out" from: "rows" discard {} }
+        sources {
+          name: "rows"
+          generate { preset: PRESET_SEQUENCE }
+        }
+        sinks {
+          name: "out"
+          from: "rows"
+          discard {}
+        }
     )pb");
     job.mutable_sources(0)->set_parallelism(parallelism);
     return job;
@@ -40,19 +48,22 @@ TEST_CASE("Schedule spreads a vertex over slots and TaskManagers", "[graph][sche
 
 TEST_CASE("Schedule keeps all tasks of a model in one TaskManager", "[graph][schedule]") {
     const std::vector<SlotOffer> offers{offer("small", 4), offer("large", 16)};
-    for (const Placement& p : *schedule(*plan(ctr_job()), offers)) REQUIRE(p.taskmanager == 1);
+    const auto placements = *schedule(*plan(ctr_job()), offers);
+    for (const Placement& p : placements) REQUIRE(p.taskmanager == 1);
 }
 
 TEST_CASE("Schedule spreads four sources over sixteen slots", "[graph][schedule]") {
     const std::vector<SlotOffer> offers{offer("large", 16)};
     std::vector<std::uint32_t> slots;
-    for (const Placement& p : *schedule(*plan(ctr_job()), offers)) {
+    const auto placements = *schedule(*plan(ctr_job()), offers);
+    for (const Placement& p : placements) {
         if (p.vertex == 0) slots.push_back(p.slot);
     }
     REQUIRE(slots == std::vector<std::uint32_t>{0, 4, 8, 12});
 }
 
-TEST_CASE("Schedule refuses models that fit no single TaskManager and names the key", "[graph][schedule]") {
+TEST_CASE("Schedule refuses models that fit no single TaskManager and names the key",
+          "[graph][schedule]") {
     const std::vector<SlotOffer> offers{offer("a", 8), offer("b", 12)};
     const Error error = schedule(*plan(ctr_job()), offers).error();
     REQUIRE(error.code == Code::kResourceExhausted);
@@ -61,7 +72,8 @@ TEST_CASE("Schedule refuses models that fit no single TaskManager and names the 
     REQUIRE(error.message.find("taskmanager.numberOfTaskSlots") != std::string::npos);
 }
 
-TEST_CASE("Schedule refuses a job larger than all free slots with the numbers", "[graph][schedule]") {
+TEST_CASE("Schedule refuses a job larger than all free slots with the numbers",
+          "[graph][schedule]") {
     const std::vector<SlotOffer> offers{offer("a", 2)};
     const Error error = schedule(*plan(plain_job(3)), offers).error();
     REQUIRE(error.message.find("needs 3 slots, 2 of 2 are free") != std::string::npos);
@@ -71,9 +83,11 @@ TEST_CASE("Schedule refuses everything when there is no TaskManager", "[graph][s
     REQUIRE_FALSE(schedule(*plan(ctr_job()), {}));
 }
 
-TEST_CASE("Schedule takes the fullest TaskManager that still has room for the models", "[graph][schedule]") {
+TEST_CASE("Schedule takes the fullest TaskManager that still has room for the models",
+          "[graph][schedule]") {
     const std::vector<SlotOffer> offers{offer("huge", 64), offer("fits", 16)};
-    for (const Placement& p : *schedule(*plan(ctr_job()), offers)) REQUIRE(p.taskmanager == 1);
+    const auto placements = *schedule(*plan(ctr_job()), offers);
+    for (const Placement& p : placements) REQUIRE(p.taskmanager == 1);
 }
 
 }  // namespace
