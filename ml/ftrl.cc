@@ -1,0 +1,171 @@
+#include "ml/ftrl.h"
+
+#include <algorithm>
+
+#include "ml/float4.h"
+#include "ml/hash.h"
+#include "ml/learner_kernel.h"
+#include "ml/linear_score.h"
+#include "ml/option_check.h"
+
+namespace millrace::ml {
+namespace {
+
+// Keeps divisions finite where beta = 0 and g^2 is too small for a float.
+constexpr float kTiny = 1e-18F;
+
+struct Rates {
+    float alpha;
+    float inverse_alpha;
+    float beta;
+};
+
+// The closed form of (z, n). V is float or Float4.
+template <class V>
+V weight_of(V z, V root_n, const Rates& rates, V l1, V l2) {
+    const V divisor = (V(rates.beta) + root_n) * V(rates.inverse_alpha) + l2;
+    const V size = (magnitude(z) - l1) / larger(divisor, V(kTiny));
+    return where_greater(magnitude(z), l1, opposite_sign(size, z));
+}
+
+template <class V>
+void step(V g, V& w, V& z, V& n, const Rates& rates, V l1, V l2) {
+    const V squared = g * g;
+    const V n_new = n + squared;
+    const V root_new = root(n_new);
+    const V s = squared / larger(V(rates.alpha) * (root_new + root(n)), V(kTiny));
+    z = z + (g - s * w);
+    n = n_new;
+    w = weight_of(z, root_new, rates, l1, l2);
+}
+
+class FtrlRule {
+  public:
+    FtrlRule(const FtrlOptions& options, Table& table)
+        : cells_(table.cells().data()),
+          dirty_(table.dirty().data()),
+          scalars_(table.scalars()),
+          rates_{.alpha = static_cast<float>(options.alpha),
+                 .inverse_alpha = static_cast<float>(1 / options.alpha),
+                 .beta = static_cast<float>(options.beta)},
+          l1_(static_cast<float>(options.l1)),
+          l2_(static_cast<float>(options.l2)),
+          bias_rate_(static_cast<float>(options.bias_rate)),
+          loss_(options.loss),
+          clip_(options.clip_to_labels) {}
+
+    template <bool kOnes>
+    bool learn(const Row<kOnes>& row, float label, float weight, float& score) {
+        const float margin = interleaved_sum<float>(
+            row.count, [&](std::uint32_t i) { return cells_[row.slots[i]].w * row.value(i); });
+        if (!std::isfinite(margin)) return false;
+        ModelScalars seen = scalars_;
+        seen.label_low = std::min(seen.label_low, label);
+        seen.label_high = std::max(seen.label_high, label);
+        const double p = clipped_prediction(loss_, static_cast<double>(margin), clip_, seen);
+        const double slope =
+            static_cast<double>(weight) * loss_derivative(loss_, p, static_cast<double>(label));
+        if (!gradient_allowed(row, slope)) return false;
+        scalars_ = seen;
+        score = static_cast<float>(p);
+        update(row, static_cast<float>(slope));
+        return true;
+    }
+
+  private:
+    template <bool kOnes>
+    void update(const Row<kOnes>& row, float slope) {
+        std::uint32_t i = 0;
+        if (row.count > 0 && row.slots[0] == kBiasSlot) update_one(row.slots[0], slope, i++, row);
+        for (; i + 4 <= row.count; i += 4) {
+            if (four_distinct(row.slots + i)) {
+                update_four(row, slope, i);
+            } else {
+                for (std::uint32_t k = i; k < i + 4; ++k) update_one(row.slots[k], slope, k, row);
+            }
+        }
+        for (; i < row.count; ++i) update_one(row.slots[i], slope, i, row);
+    }
+
+    template <bool kOnes>
+    void update_four(const Row<kOnes>& row, float slope, std::uint32_t i) {
+        Float4 g(slope);
+        if constexpr (!kOnes) g = g * Float4::load(row.values + i);
+        const std::uint32_t* slots = row.slots + i;
+        FourCells four(cells_, slots);
+        step(g, four.w, four.s0, four.s1, rates_, Float4(l1_), Float4(l2_));
+        four.store(cells_, slots);
+        for (int k = 0; k < 4; ++k) dirty_[slots[k] / kCellsPerLine] = Table::kDirty;
+    }
+
+    template <bool kOnes>
+    void update_one(std::uint32_t slot, float slope, std::uint32_t i, const Row<kOnes>& row) {
+        const float g = slope * row.value(i);
+        Cell& cell = cells_[slot];
+        dirty_[slot / kCellsPerLine] = Table::kDirty;
+        if (slot != kBiasSlot) {
+            step(g, cell.w, cell.state[0], cell.state[1], rates_, l1_, l2_);
+        } else if (bias_rate_ > 0) {
+            cell.w -= bias_rate_ * g;
+        } else {
+            step(g, cell.w, cell.state[0], cell.state[1], rates_, 0.0F, 0.0F);
+        }
+    }
+
+    Cell* const cells_;
+    std::uint8_t* const dirty_;
+    ModelScalars& scalars_;
+    const Rates rates_;
+    const float l1_;
+    const float l2_;
+    const float bias_rate_;
+    const Loss loss_;
+    const bool clip_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Learner>> Ftrl::create(const FtrlOptions& options) {
+    MILLRACE_TRY(require_positive("alpha", options.alpha));
+    MILLRACE_TRY(require_not_negative("beta", options.beta));
+    MILLRACE_TRY(require_not_negative("l1", options.l1));
+    MILLRACE_TRY(require_not_negative("l2", options.l2));
+    MILLRACE_TRY(require_not_negative("bias_rate", options.bias_rate));
+    if (options.clip_to_labels && options.loss == Loss::kLogistic) {
+        return fail(Code::kInvalidOption, "clip_to_labels needs a squared loss, loss is logistic");
+    }
+    return std::make_unique<Ftrl>(options);
+}
+
+std::uint64_t Ftrl::identity_hash() const {
+    const std::uint64_t bias = options_.bias_rate > 0 ? 1 : 0;
+    return hash_bytes("ftrl 1", (static_cast<std::uint64_t>(options_.loss) << 1) | bias);
+}
+
+void Ftrl::rederive(Table& table) const {
+    const Rates rates{.alpha = static_cast<float>(options_.alpha),
+                      .inverse_alpha = static_cast<float>(1 / options_.alpha),
+                      .beta = static_cast<float>(options_.beta)};
+    const auto l1 = static_cast<float>(options_.l1);
+    const auto l2 = static_cast<float>(options_.l2);
+    const std::span<Cell> cells = table.cells();
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+        if (i == kBiasSlot && options_.bias_rate > 0) continue;
+        const bool bias = i == kBiasSlot;
+        cells[i].w = weight_of(cells[i].state[0], root(cells[i].state[1]), rates, bias ? 0.0F : l1,
+                               bias ? 0.0F : l2);
+    }
+    table.mark_all_dirty();
+}
+
+RowCounts Ftrl::train_rows(Table& table, const SparseRows& rows, std::span<float> scores) const {
+    FtrlRule rule(options_, table);
+    return train_with(rule, label_rule(), table, rows, scores);
+}
+
+void Ftrl::predict_rows(const ServingView& view, const SparseRows& rows, std::span<float> scores,
+                        std::span<float> variances) const {
+    predict_linear(view, options_.loss, options_.clip_to_labels, rows, scores, variances);
+}
+
+}  // namespace millrace::ml

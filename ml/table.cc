@@ -1,0 +1,88 @@
+#include "ml/table.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/base/check.h"
+
+namespace millrace::ml {
+
+RowCounts& RowCounts::operator+=(const RowCounts& other) {
+    learned += other.learned;
+    skipped_features += other.skipped_features;
+    skipped_label += other.skipped_label;
+    skipped_weight += other.skipped_weight;
+    return *this;
+}
+
+Table::Table(unsigned bits, Memory memory, Content content, std::uint32_t scaled_columns)
+    : bits_(bits),
+      mask_(static_cast<std::uint32_t>((std::uint64_t{1} << bits) - 1)),
+      memory_(memory),
+      scaler_(scaled_columns),
+      order_log_(memory.order_runs) {
+    MILLRACE_CHECK_GE(bits, kMinBits);
+    MILLRACE_CHECK_LE(bits, kMaxBits);
+    MILLRACE_CHECK_EQ(memory.cells.size_bytes(), cell_bytes(bits));
+    MILLRACE_CHECK_EQ(memory.dirty.size(), dirty_bytes(bits));
+    MILLRACE_CHECK_EQ(reinterpret_cast<std::uintptr_t>(memory.cells.data()) % 64, 0U);
+    MILLRACE_CHECK_EQ(reinterpret_cast<std::uintptr_t>(memory.dirty.data()) % 8, 0U);
+    if (content == Content::kUnknown) clear();
+}
+
+void Table::clear() {
+    std::ranges::fill(memory_.cells, Cell{});
+    scalars_ = {};
+    counts_ = {};
+    scaler_.clear();
+    order_log_.clear();
+    mark_all_dirty();
+}
+
+void Table::mark_all_dirty() {
+    std::ranges::fill(memory_.dirty, kDirty);
+    changed_ = true;
+}
+
+bool Table::publish(ServingView& view) {
+    MILLRACE_CHECK_EQ(view.bits(), bits_);
+    if (!changed_ && counts_.learned == rows_published_) return false;
+    view.begin_publish(scalars_, scaler_);
+    copy_dirty_lines(view);
+    // Version 0 is the prior, and stands in the view after the first call.
+    const bool is_prior = version_ == 0 && counts_.learned == 0;
+    if (!is_prior) ++version_;
+    view.finish_publish(version_, counts_.learned);
+    rows_published_ = counts_.learned;
+    changed_ = false;
+    return true;
+}
+
+void Table::copy_dirty_lines(ServingView& view) {
+    // Finds a batch of dirty lines and asks memory for them all before it copies the first.
+    constexpr std::size_t kBatch = 32;
+    std::array<std::size_t, kBatch> lines;
+    std::size_t found = 0;
+    const auto copy = [&] {
+        for (std::size_t i = 0; i < found; ++i) {
+            view.store_line(lines[i], memory_.cells.data() + lines[i] * kCellsPerLine);
+        }
+        found = 0;
+    };
+    std::uint8_t* const dirty = memory_.dirty.data();
+    for (std::size_t word = 0; word < memory_.dirty.size(); word += 8) {
+        std::uint64_t marks = 0;
+        std::memcpy(&marks, dirty + word, 8);
+        if ((marks & 0x0101010101010101ULL) == 0) continue;
+        for (std::size_t line = word; line < word + 8; ++line) {
+            if ((dirty[line] & kDirtyForView) == 0) continue;
+            dirty[line] = static_cast<std::uint8_t>(dirty[line] & ~kDirtyForView);
+            __builtin_prefetch(memory_.cells.data() + line * kCellsPerLine);
+            lines[found++] = line;
+            if (found == kBatch) copy();
+        }
+    }
+    copy();
+}
+
+}  // namespace millrace::ml
