@@ -12,14 +12,16 @@
 //
 // Threads:    one at a time; the thread may change between calls.
 // Ownership:  the task owns the operator; the context and all it refers to outlive it.
-// Limits:     an operator emits at most `emit_batches_max` batches a call; memory comes from the
-//             context's pools only. No allocation, virtual call, lock or log line per record.
-// Failure:    an Error fails the task and with it the job; a bad record is not an Error but a row
-// for
-//             Output::reject().
+// Limits:     an operator emits at most kEmitBatchesMax batches a call to each of its outputs. One
+//             is best, and the rest after kYield: room downstream is checked before each call.
+//             Memory comes from the context's pools only. No allocation, virtual call, lock or log
+//             line per record.
+// Failure:    an Error fails the task and with it the job; a bad record is not an Error, but goes
+//             to Output::reject().
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -30,12 +32,16 @@
 #include "runtime/base/ids.h"
 #include "runtime/base/metrics.h"
 #include "runtime/base/status.h"
+#include "runtime/base/waker.h"
 #include "runtime/data/batch.h"
 #include "runtime/data/batch_memory.h"
 #include "runtime/data/element.h"
 #include "runtime/state/snapshot.h"
 
 namespace millrace::operators {
+
+// Batches that one call may emit to one output; more fail the task.
+inline constexpr std::size_t kEmitBatchesMax = 4;
 
 class JobResources;  // What the tasks of one job share in one TaskManager (job_resources.h).
 
@@ -46,12 +52,8 @@ enum class Progress : std::uint8_t {
     kEnd,      // Sources only: no input will come any more.
 };
 
-// Rings the task that owns the operator, from any thread; cheap when the task is awake anyway.
-class Waker {
-  public:
-    virtual ~Waker() = default;
-    virtual void wake() noexcept = 0;
-};
+// Rings the task that owns the operator, from any thread (runtime/base/waker.h).
+using millrace::Waker;
 
 // A record that could not be used, for the job's dead letters. The views need to live for the call
 // only.
