@@ -10,9 +10,8 @@
 // tracing stand on them.
 //
 // Threads:    immutable; any thread may read. The last reference may be dropped on any thread.
-// Ownership:  BatchPtr shares the batch. The producer's slot pays until the last reference is gone:
-// an
-//             operator that keeps rows beyond its step copies them into its own slot.
+// Ownership:  BatchPtr shares the batch. The producer's slot pays until the last reference is gone;
+//             an operator that keeps rows beyond its step copies them into its own slot.
 // Limits:     kRowsMax rows; kBytesTarget bytes, which one single row may exceed.
 // Failure:    none; building fails (BatchBuilder, DerivedBatch), reading does not.
 
@@ -33,14 +32,20 @@ inline constexpr std::size_t kRowsMax = 1024;
 inline constexpr std::size_t kBytesTarget = 256 * 1024;
 
 // One column's arrays; which of them are set follows from its type. Alignment: 8 bytes or more.
+// The value of a null row is zero, and its text or list is empty.
 struct Column {
-    const std::uint8_t* validity = nullptr;  // Bit i (least significant first) set = row i is not
-                                             // null; nullptr = no row is null.
-    const std::byte* values = nullptr;  // Fixed width: rows; bool: bits; string, bytes: the bytes;
-                                        // list: the elements; features: slots (uint32).
-    const std::int32_t* offsets =
-        nullptr;                     // Variable width: rows + 1 offsets into `values`, in elements.
-    const float* weights = nullptr;  // Features only; nullptr = every value is 1.
+    // Bit i (least significant first) set = row i is not null; nullptr = no row is null.
+    const std::uint8_t* validity = nullptr;
+    // Fixed width: rows; bool: bits; string, bytes: the bytes; list: the elements in the form of
+    // their own kind; features: slots (uint32).
+    const std::byte* values = nullptr;
+    // Variable width: rows + 1 ascending offsets, the first is 0; of string and bytes into the
+    // bytes, of list and features in elements.
+    const std::int32_t* offsets = nullptr;
+    // list<string>, list<bytes> only: elements + 1 ascending offsets into the bytes.
+    const std::int32_t* element_offsets = nullptr;
+    // Features only; nullptr = every value is 1.
+    const float* weights = nullptr;
 
     template <class T>
     [[nodiscard]] const T* as() const {
@@ -56,14 +61,19 @@ struct Column {
         return {reinterpret_cast<const char*>(values) + offsets[row],
                 static_cast<std::size_t>(offsets[row + 1] - offsets[row])};
     }
+    // Of list<string> and list<bytes>; `element` counts from offsets[row].
+    [[nodiscard]] std::string_view text_element_at(std::size_t element) const {
+        return {reinterpret_cast<const char*>(values) + element_offsets[element],
+                static_cast<std::size_t>(element_offsets[element + 1] - element_offsets[element])};
+    }
 };
 
 // Where a row came from.
 struct Position {
     std::int32_t split = 0;    // Index of the split in the job's plan; the same over restarts.
     std::int64_t ordinal = 0;  // Kafka offset, or line number from 0.
-    std::int64_t timestamp_ms =
-        0;  // Of the record (Kafka's), not of the event; 0 where there is none.
+    // Of the record (Kafka's), not of the event; 0 where there is none.
+    std::int64_t timestamp_ms = 0;
 
     bool operator==(const Position&) const = default;
 };
@@ -96,7 +106,7 @@ class Batch {
 
   private:
     friend class BatchPtr;
-    friend class BatchMemory;  // Constructs and destroys batches inside segments (batch_memory.h).
+    friend class BatchMemory;  // Its Block constructs batches inside segments (batch_block.h).
 
     Batch() = default;
     ~Batch() = default;

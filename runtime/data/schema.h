@@ -3,7 +3,7 @@
 // Threads:    immutable after construction; any thread may read.
 // Ownership:  SchemaPtr shares it.
 // Limits:     kFieldsMax fields.
-// Failure:    make() refuses duplicate and empty names.
+// Failure:    make() refuses duplicate and empty names, and lists of lists.
 
 #pragma once
 
@@ -34,7 +34,8 @@ class Schema {
   public:
     static constexpr std::size_t kFieldsMax = 1024;
 
-    // Errors: kInvalidArgument for an empty or repeated name, or more than kFieldsMax fields.
+    // Errors: kInvalidArgument for an empty or repeated name, a list of lists, or more than
+    // kFieldsMax fields.
     static Result<SchemaPtr> make(std::vector<Field> fields);
 
     [[nodiscard]] std::span<const Field> fields() const { return fields_; }

@@ -35,6 +35,8 @@ struct Type {
 [[nodiscard]] std::size_t fixed_width(Kind kind);
 // True for string, bytes, list and features, whose columns have offsets.
 [[nodiscard]] bool has_offsets(Kind kind);
+// True for string and bytes.
+[[nodiscard]] bool is_text(Kind kind);
 // As in the job file: "int64", "list<string>".
 [[nodiscard]] std::string to_string(Type type);
 
