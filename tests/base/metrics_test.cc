@@ -56,7 +56,8 @@ TEST_CASE("Histogram keeps each value below the end of its bucket", "[base][metr
         histogram.record(v);
         CAPTURE(v);
         REQUIRE(histogram.quantile(1) > static_cast<double>(v));
-        REQUIRE(histogram.quantile(1) <= std::max(static_cast<double>(v) * 1.25, static_cast<double>(v) + 1));
+        REQUIRE(histogram.quantile(1) <=
+                std::max(static_cast<double>(v) * 1.25, static_cast<double>(v) + 1));
     }
 }
 
