@@ -132,6 +132,10 @@ class Operator {
     // When on_tick() is wanted next; TimePoint::max() = never. Asked after every call.
     [[nodiscard]] virtual TimePoint next_tick() const { return TimePoint::max(); }
 
+    // What hinders the operator from outside although it is not a failure, for people: a broker
+    // that cannot be reached, with the cause. Empty when nothing does. Asked about once a second.
+    [[nodiscard]] virtual std::string trouble() const { return {}; }
+
     // Gives everything back. Never fails and never waits for peers.
     virtual void close() noexcept {}
 };
