@@ -254,10 +254,7 @@ class SectionReader {
 
     void read_values(const YamlNode& node, Message& message, const FieldDescriptor& field,
                      const std::string& path) {
-        if (node.items.empty()) {
-            report("E019", node.mark, path, fmt::format("`{}` is empty", path),
-                   "write at least one value, or remove the key");
-        }
+        check_count(node.items.size(), node, field, path);
         for (std::size_t i = 0; i < node.items.size(); ++i) {
             const YamlNode& item = node.items[i];
             const std::string item_path = path_of(path, i);
@@ -279,10 +276,7 @@ class SectionReader {
             refuse_kind(node, "a mapping from names to entries", site.path);
             return;
         }
-        if (node.entries.empty()) {
-            report("E019", node.mark, site.path, fmt::format("`{}` is empty", site.path),
-                   "write at least one entry, or remove the key");
-        }
+        check_count(node.entries.size(), node, field, site.path);
         const YamlEntry* previous = nullptr;
         for (const YamlEntry& entry : node.entries) {
             const std::string path = path_of(site.path, entry.key);
@@ -308,6 +302,25 @@ class SectionReader {
     }
 
     // ---------------------------------------------------------------- reports
+
+    void check_count(std::size_t count, const YamlNode& node, const FieldDescriptor& field,
+                     const std::string& path) {
+        constexpr std::size_t kItemsMax = 1000;
+        const auto min = static_cast<std::size_t>(spec_of(field).items_min());
+        const auto max = spec_of(field).items_max() == 0
+                             ? kItemsMax
+                             : static_cast<std::size_t>(spec_of(field).items_max());
+        if (count == 0) {
+            report("E019", node.mark, path, fmt::format("`{}` is empty", path),
+                   "write at least one, or remove the key");
+        } else if (count < min) {
+            report("E024", node.mark, path,
+                   fmt::format("`{}` has {}, but needs at least {}", path, count, min), "");
+        } else if (count > max) {
+            report("E024", node.mark, path,
+                   fmt::format("`{}` has {}, but may have at most {}", path, count, max), "");
+        }
+    }
 
     bool expect_value(const YamlNode& node, const std::string& path) {
         if (node.kind != Kind::kScalar) {
