@@ -1,0 +1,114 @@
+#include "operators/learning/train_step.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "operators/job_resources.h"
+#include "operators/learning/label_column.h"
+#include "operators/learning/model_plan.h"
+#include "proto/job.pb.h"
+#include "runtime/base/check.h"
+
+namespace millrace::operators {
+namespace {
+
+// What one call lends to the models, all together.
+constexpr Duration kTurn = std::chrono::milliseconds(1);
+
+Result<OutputSchemas> schemas(const OperatorRequest& request) {
+    const proto::TrainStep& step = request.job.steps(request.declared).train();
+    const auto column = request.inputs[0]->index_of(step.label());
+    if (!column || !is_label_type(request.inputs[0]->fields()[*column].type.kind)) {
+        return fail(Code::kInvalidArgument, "the label is no numeric field of the input: {}", step.label());
+    }
+    return OutputSchemas{};
+}
+
+Result<std::unique_ptr<Operator>> make(const OperatorRequest& request, JobResources& resources) {
+    const proto::TrainStep& step = request.job.steps(request.declared).train();
+    const data::Schema& input = *request.inputs[0];
+    std::vector<TrainStep::Target> targets;
+    for (const std::string& name : step.models()) {
+        MILLRACE_TRY_ASSIGN(SharedModel * model, resources.model(name));
+        MILLRACE_TRY_ASSIGN(const std::size_t column, features_column(request.job, name, input));
+        targets.push_back({.model = model, .features_column = column});
+    }
+    const std::size_t label = *input.index_of(step.label());
+    return std::make_unique<TrainStep>(std::move(targets), label, input.fields()[label].type.kind);
+}
+
+}  // namespace
+
+OperatorSpec TrainStep::spec() {
+    return {.role = Role::kStep,
+            .type = "train",
+            .doc = "Learns from records that carry a label.",
+            .schemas = schemas,
+            .make = make};
+}
+
+TrainStep::TrainStep(std::vector<Target> targets, std::size_t label_column, data::Kind label_kind)
+    : targets_(std::move(targets)), label_column_(label_column), label_kind_(label_kind) {}
+
+Status TrainStep::open(OperatorContext& context) {
+    context_ = &context;
+    for (Target& target : targets_) target.trainer = target.model->attach_trainer(context.waker);
+    return {};
+}
+
+SharedModel::WorkItem* TrainStep::claim(Target& target) {
+    if (auto* item = target.model->claim(target.trainer)) return item;
+    // No item is free: help to empty the queue, then look once more.
+    more_ = target.model->apply(context_->clock.now() + kTurn) == SharedModel::Applied::kMore;
+    return target.model->claim(target.trainer);
+}
+
+Result<Progress> TrainStep::process(const data::BatchPtr& batch, std::uint32_t, Output&) {
+    for (; queued_at_ < targets_.size(); ++queued_at_) {
+        Target& target = targets_[queued_at_];
+        SharedModel::WorkItem* item = claim(target);
+        if (item == nullptr) return more_ ? Progress::kYield : Progress::kBlocked;
+        item->batch = batch;
+        item->features_column = static_cast<std::uint32_t>(target.features_column);
+        read_labels(batch->column(label_column_), label_kind_, batch->rows(), item->labels);
+        target.model->enqueue(item);
+    }
+    queued_at_ = 0;
+    apply_all();
+    return Progress::kDone;
+}
+
+void TrainStep::apply_all() {
+    more_ = false;
+    const Duration share = kTurn / static_cast<int>(targets_.size());
+    for (Target& target : targets_) {
+        const auto applied = target.model->apply(context_->clock.now() + share);
+        more_ = more_ || applied == SharedModel::Applied::kMore;
+    }
+}
+
+Status TrainStep::on_tick(Output&) {
+    apply_all();
+    return {};
+}
+
+TimePoint TrainStep::next_tick() const {
+    if (more_) return TimePoint::min();
+    TimePoint next = TimePoint::max();
+    for (const Target& target : targets_) next = std::min(next, target.model->publish_due());
+    return next;
+}
+
+Result<Progress> TrainStep::on_end(Output&) {
+    apply_all();
+    for (Target& target : targets_) {
+        if (!target.model->is_drained(target.trainer)) return more_ ? Progress::kYield : Progress::kBlocked;
+    }
+    for (Target& target : targets_) target.model->end_trainer(target.trainer);
+    more_ = false;
+    return Progress::kDone;
+}
+
+void TrainStep::close() noexcept { context_ = nullptr; }
+
+}  // namespace millrace::operators

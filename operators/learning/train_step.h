@@ -1,0 +1,51 @@
+// Hands labelled rows to the models that learn from them, and lends them this task's time.
+//
+// A batch is queued at each model once; then the task applies what is queued there if no other task is
+// doing so. Batches are taken in the order in which they come (`order: arrival`).
+//
+// Threads, Ownership, Failure: as the operator contract says. The models outlive the step.
+// Limits:     a batch is not taken until every model has a free item for it.
+
+#pragma once
+
+#include <vector>
+
+#include "operators/learning/shared_model.h"
+#include "operators/operator.h"
+#include "operators/registry.h"
+
+namespace millrace::operators {
+
+class TrainStep final : public Step {
+  public:
+    // One model and where its inputs stand in the batch.
+    struct Target {
+        SharedModel* model = nullptr;
+        std::size_t features_column = 0;
+        std::uint32_t trainer = 0;  // Set by open().
+    };
+
+    TrainStep(std::vector<Target> targets, std::size_t label_column, data::Kind label_kind);
+
+    static OperatorSpec spec();
+
+    Status open(OperatorContext& context) override;
+    Result<Progress> process(const data::BatchPtr& batch, std::uint32_t input, Output& output) override;
+    Status on_tick(Output& output) override;
+    [[nodiscard]] TimePoint next_tick() const override;
+    Result<Progress> on_end(Output& output) override;
+    void close() noexcept override;
+
+  private:
+    SharedModel::WorkItem* claim(Target& target);
+    void apply_all();
+
+    std::vector<Target> targets_;
+    const std::size_t label_column_;
+    const data::Kind label_kind_;
+    OperatorContext* context_ = nullptr;
+    std::size_t queued_at_ = 0;  // How many models have got the batch in hand.
+    bool more_ = false;          // A queue is not empty and nobody else sees to it.
+};
+
+}  // namespace millrace::operators
