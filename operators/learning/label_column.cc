@@ -21,8 +21,10 @@ bool is_label_type(data::Kind kind) {
         case data::Kind::kInt32:
         case data::Kind::kInt64:
         case data::Kind::kFloat32:
-        case data::Kind::kFloat64: return true;
-        default: return false;
+        case data::Kind::kFloat64:
+            return true;
+        default:
+            return false;
     }
 }
 
@@ -31,13 +33,23 @@ void read_labels(const data::Column& column, data::Kind kind, std::size_t rows,
     MILLRACE_CHECK_GE(labels.size(), rows);
     switch (kind) {
         case data::Kind::kBool:
-            for (std::size_t row = 0; row < rows; ++row) labels[row] = column.bool_at(row) ? 1.0F : 0.0F;
+            for (std::size_t row = 0; row < rows; ++row)
+                labels[row] = column.bool_at(row) ? 1.0F : 0.0F;
             break;
-        case data::Kind::kInt32: convert<std::int32_t>(column, rows, labels); break;
-        case data::Kind::kInt64: convert<std::int64_t>(column, rows, labels); break;
-        case data::Kind::kFloat32: convert<float>(column, rows, labels); break;
-        case data::Kind::kFloat64: convert<double>(column, rows, labels); break;
-        default: MILLRACE_CHECK(!"not a label type");
+        case data::Kind::kInt32:
+            convert<std::int32_t>(column, rows, labels);
+            break;
+        case data::Kind::kInt64:
+            convert<std::int64_t>(column, rows, labels);
+            break;
+        case data::Kind::kFloat32:
+            convert<float>(column, rows, labels);
+            break;
+        case data::Kind::kFloat64:
+            convert<double>(column, rows, labels);
+            break;
+        default:
+            MILLRACE_CHECK(!"not a label type");
     }
     if (column.validity == nullptr) return;
     for (std::size_t row = 0; row < rows; ++row) {

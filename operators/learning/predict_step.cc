@@ -11,14 +11,17 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 
-std::size_t rounded(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+std::size_t rounded(std::size_t bytes) {
+    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 bool knows_variance(const proto::Job& job, const std::string& model) {
     const proto::Model* found = find_model(job, model);
     return found != nullptr && found->learner().has_adpredictor();
 }
 
-Result<std::vector<std::size_t>> kept_columns(const proto::PredictStep& step, const data::Schema& input) {
+Result<std::vector<std::size_t>> kept_columns(const proto::PredictStep& step,
+                                              const data::Schema& input) {
     std::vector<std::size_t> kept;
     if (step.keep().empty()) {
         for (std::size_t i = 0; i < input.size(); ++i) {
@@ -28,7 +31,8 @@ Result<std::vector<std::size_t>> kept_columns(const proto::PredictStep& step, co
     }
     for (const std::string& name : step.keep()) {
         const auto column = input.index_of(name);
-        if (!column) return fail(Code::kInvalidArgument, "a field to keep is not in the input: {}", name);
+        if (!column)
+            return fail(Code::kInvalidArgument, "a field to keep is not in the input: {}", name);
         kept.push_back(*column);
     }
     return kept;
@@ -65,7 +69,8 @@ Result<std::unique_ptr<Operator>> make(const OperatorRequest& request, JobResour
                            .features_column = column,
                            .has_variance = knows_variance(request.job, name)});
     }
-    return std::make_unique<PredictStep>(std::move(targets), std::move(kept), std::move(output.main));
+    return std::make_unique<PredictStep>(std::move(targets), std::move(kept),
+                                         std::move(output.main));
 }
 
 }  // namespace
@@ -78,12 +83,14 @@ OperatorSpec PredictStep::spec() {
             .make = make};
 }
 
-PredictStep::PredictStep(std::vector<Target> targets, std::vector<std::size_t> kept, data::SchemaPtr schema)
+PredictStep::PredictStep(std::vector<Target> targets, std::vector<std::size_t> kept,
+                         data::SchemaPtr schema)
     : targets_(std::move(targets)), kept_(std::move(kept)), schema_(std::move(schema)) {}
 
 Status PredictStep::open(OperatorContext& context) {
     context_ = &context;
-    predictions_ = &context.metrics.counter("millrace_model_predictions_total", "Rows scored, once a model.");
+    predictions_ =
+        &context.metrics.counter("millrace_model_predictions_total", "Rows scored, once a model.");
     std::size_t scratch = 0;
     for (const Target& target : targets_) {
         if (target.model->options().scaled_columns > 0) {
@@ -102,7 +109,8 @@ Result<Progress> PredictStep::process(const data::BatchPtr& batch, std::uint32_t
         bytes += rounded(rows * sizeof(float)) * (target.has_variance ? 2 : 1) +
                  rounded(rows * sizeof(std::int64_t));
     }
-    MILLRACE_TRY_ASSIGN(auto derived, data::DerivedBatch::make(schema_, batch, context_->batches, bytes));
+    MILLRACE_TRY_ASSIGN(auto derived,
+                        data::DerivedBatch::make(schema_, batch, context_->batches, bytes));
     std::size_t column = 0;
     for (const std::size_t kept : kept_) derived.borrow(column++, kept);
     for (const Target& target : targets_) {
@@ -113,8 +121,8 @@ Result<Progress> PredictStep::process(const data::BatchPtr& batch, std::uint32_t
     return Progress::kDone;
 }
 
-Result<std::size_t> PredictStep::score(const Target& target, const data::Batch& batch, std::size_t column,
-                                       data::DerivedBatch& derived) {
+Result<std::size_t> PredictStep::score(const Target& target, const data::Batch& batch,
+                                       std::size_t column, data::DerivedBatch& derived) {
     const ml::ServingView& view = target.model->view();
     const data::Column& features = batch.column(target.features_column);
     ml::SparseRows rows{.row_count = static_cast<std::uint32_t>(batch.rows()),
@@ -131,7 +139,8 @@ Result<std::size_t> PredictStep::score(const Target& target, const data::Batch& 
     const std::span<float> variances =
         target.has_variance ? derived.array<float>(batch.rows()) : std::span<float>();
     const std::span<std::int64_t> versions = derived.array<std::int64_t>(batch.rows());
-    // The version that is complete before the first weight is read: the row knows at least this much.
+    // The version that is complete before the first weight is read: the row knows at least this
+    // much.
     std::fill(versions.begin(), versions.end(), static_cast<std::int64_t>(view.version()));
     target.model->learner().predict_rows(view, rows, scores, variances);
     derived.set(column++, {.values = reinterpret_cast<const std::byte*>(scores.data())});

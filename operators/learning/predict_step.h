@@ -1,8 +1,8 @@
 // Scores rows with the serving views of models; one output row for each input row.
 //
-// The output has the kept fields and, for each model, `predictions.<model>.score`, its `.variance` where
-// the learner knows one, and `.version`: the number of the view that scored the row. Version 0, the
-// prior, is always there, so a prediction never waits.
+// The output has the kept fields and, for each model, `predictions.<model>.score`, its `.variance`
+// where the learner knows one, and `.version`: the number of the view that scored the row. Version
+// 0, the prior, is always there, so a prediction never waits.
 //
 // Threads, Ownership, Failure: as the operator contract says. The models outlive the step.
 // Limits:     one batch out for each batch in.
@@ -31,11 +31,13 @@ class PredictStep final : public Step {
     static OperatorSpec spec();
 
     Status open(OperatorContext& context) override;
-    Result<Progress> process(const data::BatchPtr& batch, std::uint32_t input, Output& output) override;
+    Result<Progress> process(const data::BatchPtr& batch, std::uint32_t input,
+                             Output& output) override;
     void close() noexcept override;
 
   private:
-    // Scores the batch with one model and sets its columns from `column` on; returns the next column.
+    // Scores the batch with one model and sets its columns from `column` on; returns the next
+    // column.
     Result<std::size_t> score(const Target& target, const data::Batch& batch, std::size_t column,
                               data::DerivedBatch& derived);
 

@@ -19,9 +19,9 @@ constexpr std::size_t rounded(std::size_t bytes) { return (bytes + 63) / 64 * 64
 std::size_t item_bytes() { return 2 * rounded(data::kRowsMax * sizeof(float)); }
 
 std::size_t small_bytes(const SharedModel::Options& options) {
-    return rounded(ml::Table::dirty_bytes(options.bits)) +                       // dirty map
-           rounded(kOrderRuns * sizeof(ml::OrderRun)) +                          // order log
-           SharedModel::kItems * item_bytes() +                                  // labels and scores
+    return rounded(ml::Table::dirty_bytes(options.bits)) +  // dirty map
+           rounded(kOrderRuns * sizeof(ml::OrderRun)) +     // order log
+           SharedModel::kItems * item_bytes() +             // labels and scores
            (options.scaled_columns > 0 ? rounded(options.entries_max * sizeof(float)) : 0);
 }
 
@@ -42,12 +42,14 @@ SharedModel::SharedModel(Options options, const Clock& clock, metrics::Registry&
       items_(kItems),
       trainers_(options_.trainers),
       metrics_(metrics, {{"job_name", job}, {"model", options_.name}}),
-      updates_(metrics_.counter("millrace_model_updates_total", "Rows that the model has learned.")),
+      updates_(
+          metrics_.counter("millrace_model_updates_total", "Rows that the model has learned.")),
       skipped_(metrics_.counter("millrace_model_rows_skipped_total",
                                 "Rows that were not learned: label or value not allowed.")) {}
 
 Result<std::unique_ptr<SharedModel>> SharedModel::make(Options options, memory::Account& account,
-                                                       const Clock& clock, metrics::Registry& metrics,
+                                                       const Clock& clock,
+                                                       metrics::Registry& metrics,
                                                        const std::string& job) {
     std::unique_ptr<SharedModel> model(new SharedModel(std::move(options), clock, metrics, job));
     MILLRACE_TRY(model->take_memory(account));
@@ -91,7 +93,8 @@ Status SharedModel::take_memory(memory::Account& account) {
         .order_runs = carve(static_cast<ml::OrderRun*>(nullptr), kOrderRuns)};
     table_ = std::make_unique<ml::Table>(options_.bits, memory, ml::Table::Content::kUnknown,
                                          options_.scaled_columns);
-    view_ = std::make_unique<ml::ServingView>(view.bytes().first(view_bytes), options_.bits, lanes, false);
+    view_ = std::make_unique<ml::ServingView>(view.bytes().first(view_bytes), options_.bits, lanes,
+                                              false);
     options_.learner->set_prior(*table_, options_.active_features);
     table_->publish(*view_);
 
@@ -144,8 +147,8 @@ SharedModel::WorkItem* SharedModel::front() const {
 }
 
 SharedModel::Applied SharedModel::apply(TimePoint deadline) {
-    // Whoever queued a batch while the token was taken relies on the holder: hence the second look at
-    // the queue after the token was given back.
+    // Whoever queued a batch while the token was taken relies on the holder: hence the second look
+    // at the queue after the token was given back.
     while (true) {
         if (token_.exchange(true, std::memory_order_acquire)) return Applied::kNothingLeft;
         TimePoint now = clock_.now();
@@ -188,8 +191,8 @@ void SharedModel::learn(WorkItem& item, std::uint32_t count) {
         std::memory_order_relaxed);
 }
 
-// The order log is cut at checkpoints; when it is full before the next one, the model can no longer be
-// rebuilt from it, which is said once.
+// The order log is cut at checkpoints; when it is full before the next one, the model can no longer
+// be rebuilt from it, which is said once.
 void SharedModel::note_order(const WorkItem& item) {
     const std::int32_t* split = item.batch->positions().split;
     const std::size_t rows = item.batch->rows();

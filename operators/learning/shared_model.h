@@ -4,12 +4,14 @@
 //                                     |
 //                                     +--> scored rows --take_scored()--> evaluate
 //
-// Train tasks of any number prepare rows and queue them; whoever gets the table's token applies what is
-// queued, strictly one row after the other, so learning is exactly sequential at any parallelism. A
-// batch goes through one WorkItem: free, queued, applied, scored (if the model is evaluated), free. When
-// `evaluate` lags there are no free items, and with that the train tasks wait.
+// Train tasks of any number prepare rows and queue them; whoever gets the table's token applies
+// what is queued, strictly one row after the other, so learning is exactly sequential at any
+// parallelism. A batch goes through one WorkItem: free, queued, applied, scored (if the model is
+// evaluated), free. When `evaluate` lags there are no free items, and with that the train tasks
+// wait.
 //
-// Threads:    offer(), apply(), take_scored() and give_back() from any task; view() from any thread.
+// Threads:    offer(), apply(), take_scored() and give_back() from any task; view() from any
+// thread.
 //             The token (an atomic flag) makes one thread at a time the table's writer.
 // Ownership:  table, view and items live in the model's memory account, borrowed and closed by the
 //             owner after the last task. Queued batches stay with the slots that made them.
@@ -47,12 +49,12 @@ class SharedModel {
         std::string name;
         unsigned bits = 22;
         std::uint32_t scaled_columns = 0;  // Columns that the feature set standardizes.
-        std::uint32_t entries_max = 0;     // Most entries of a batch; needed when columns are scaled.
-        double active_features = 1;        // Entries of a typical row, for priors that depend on it.
+        std::uint32_t entries_max = 0;  // Most entries of a batch; needed when columns are scaled.
+        double active_features = 1;     // Entries of a typical row, for priors that depend on it.
         std::unique_ptr<const ml::Learner> learner;
         Duration publish_every = std::chrono::milliseconds(100);
-        std::uint32_t trainers = 0;        // Train subtasks that will attach.
-        bool is_evaluated = false;         // Whether somebody takes the scored rows.
+        std::uint32_t trainers = 0;  // Train subtasks that will attach.
+        bool is_evaluated = false;   // Whether somebody takes the scored rows.
     };
 
     // One batch on its way through the table.
@@ -136,7 +138,8 @@ class SharedModel {
         bool ended = false;
     };
 
-    SharedModel(Options options, const Clock& clock, metrics::Registry& metrics, const std::string& job);
+    SharedModel(Options options, const Clock& clock, metrics::Registry& metrics,
+                const std::string& job);
 
     Status take_memory(memory::Account& account);
     void learn(WorkItem& item, std::uint32_t count);

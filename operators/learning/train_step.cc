@@ -19,7 +19,8 @@ Result<OutputSchemas> schemas(const OperatorRequest& request) {
     const proto::TrainStep& step = request.job.steps(request.declared).train();
     const auto column = request.inputs[0]->index_of(step.label());
     if (!column || !is_label_type(request.inputs[0]->fields()[*column].type.kind)) {
-        return fail(Code::kInvalidArgument, "the label is no numeric field of the input: {}", step.label());
+        return fail(Code::kInvalidArgument, "the label is no numeric field of the input: {}",
+                    step.label());
     }
     return OutputSchemas{};
 }
@@ -102,7 +103,8 @@ TimePoint TrainStep::next_tick() const {
 Result<Progress> TrainStep::on_end(Output&) {
     apply_all();
     for (Target& target : targets_) {
-        if (!target.model->is_drained(target.trainer)) return more_ ? Progress::kYield : Progress::kBlocked;
+        if (!target.model->is_drained(target.trainer))
+            return more_ ? Progress::kYield : Progress::kBlocked;
     }
     for (Target& target : targets_) target.model->end_trainer(target.trainer);
     more_ = false;

@@ -1,7 +1,7 @@
 // Hands labelled rows to the models that learn from them, and lends them this task's time.
 //
-// A batch is queued at each model once; then the task applies what is queued there if no other task is
-// doing so. Batches are taken in the order in which they come (`order: arrival`).
+// A batch is queued at each model once; then the task applies what is queued there if no other task
+// is doing so. Batches are taken in the order in which they come (`order: arrival`).
 //
 // Threads, Ownership, Failure: as the operator contract says. The models outlive the step.
 // Limits:     a batch is not taken until every model has a free item for it.
@@ -30,7 +30,8 @@ class TrainStep final : public Step {
     static OperatorSpec spec();
 
     Status open(OperatorContext& context) override;
-    Result<Progress> process(const data::BatchPtr& batch, std::uint32_t input, Output& output) override;
+    Result<Progress> process(const data::BatchPtr& batch, std::uint32_t input,
+                             Output& output) override;
     Status on_tick(Output& output) override;
     [[nodiscard]] TimePoint next_tick() const override;
     Result<Progress> on_end(Output& output) override;

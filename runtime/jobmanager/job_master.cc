@@ -26,7 +26,8 @@ Actions JobMaster::submit(TimePoint, std::int64_t wall_ms) {
     return {PlaceAndDeploy{}};
 }
 
-void JobMaster::placed(std::vector<graph::Placement> placements, std::vector<std::string> taskmanagers) {
+void JobMaster::placed(std::vector<graph::Placement> placements,
+                       std::vector<std::string> taskmanagers) {
     MILLRACE_CHECK_EQ(placements.size(), task_count());
     placements_ = std::move(placements);
     taskmanagers_ = std::move(taskmanagers);
@@ -45,13 +46,14 @@ Actions JobMaster::deployed(Attempt attempt, const std::string& taskmanager, Tim
     return {StartTasks{}};
 }
 
-Actions JobMaster::deploy_failed(Attempt attempt, Error cause, TimePoint now, std::int64_t wall_ms) {
+Actions JobMaster::deploy_failed(Attempt attempt, Error cause, TimePoint now,
+                                 std::int64_t wall_ms) {
     if (attempt != attempt_ || state_ != JobState::kCreated) return {};
     return fail({.attempt = attempt_, .wall_ms = wall_ms, .cause = std::move(cause)}, now, wall_ms);
 }
 
-Actions JobMaster::task_finished(Attempt attempt, std::uint32_t vertex, std::uint32_t subtask, TimePoint,
-                                 std::int64_t wall_ms) {
+Actions JobMaster::task_finished(Attempt attempt, std::uint32_t vertex, std::uint32_t subtask,
+                                 TimePoint, std::int64_t wall_ms) {
     if (attempt != attempt_ || state_ != JobState::kRunning) return {};
     finished_.insert({vertex, subtask});
     if (finished_.size() < task_count()) return {};
@@ -59,8 +61,8 @@ Actions JobMaster::task_finished(Attempt attempt, std::uint32_t vertex, std::uin
     return {CloseAttempt{}, ReportEnd{}};
 }
 
-Actions JobMaster::task_failed(Attempt attempt, std::uint32_t vertex, std::uint32_t subtask, Error cause,
-                               TimePoint now, std::int64_t wall_ms) {
+Actions JobMaster::task_failed(Attempt attempt, std::uint32_t vertex, std::uint32_t subtask,
+                               Error cause, TimePoint now, std::int64_t wall_ms) {
     if (attempt != attempt_) return {};
     if (state_ != JobState::kRunning && state_ != JobState::kCreated) return {};
     return fail({.attempt = attempt_,
@@ -124,7 +126,8 @@ Actions JobMaster::settle(TimePoint now, std::int64_t wall_ms) {
 }
 
 Actions JobMaster::restart_or_give_up(TimePoint now, std::int64_t wall_ms) {
-    const bool was_healthy = started_at_ != TimePoint::max() && now - started_at_ >= policy_.healthy_after;
+    const bool was_healthy =
+        started_at_ != TimePoint::max() && now - started_at_ >= policy_.healthy_after;
     failures_in_a_row_ = was_healthy ? 1 : failures_in_a_row_ + 1;
     started_at_ = TimePoint::max();
     // Nothing that happens later mends a job that its own description makes fail.
@@ -138,12 +141,14 @@ Actions JobMaster::restart_or_give_up(TimePoint now, std::int64_t wall_ms) {
     return {CloseAttempt{}};
 }
 
-// Doubles from the shortest to the longest wait, with up to 10 % on top so that jobs do not move in step.
+// Doubles from the shortest to the longest wait, with up to 10 % on top so that jobs do not move in
+// step.
 Duration JobMaster::next_backoff() {
     Duration wait = policy_.backoff_min;
     for (std::uint32_t i = 1; i < failures_in_a_row_ && wait < policy_.backoff_max; ++i) wait *= 2;
     wait = std::min(wait, policy_.backoff_max);
-    return wait + Duration(static_cast<Duration::rep>(static_cast<double>(wait.count()) * 0.1 * random_.unit()));
+    return wait + Duration(static_cast<Duration::rep>(static_cast<double>(wait.count()) * 0.1 *
+                                                      random_.unit()));
 }
 
 Actions JobMaster::tick(TimePoint now, std::int64_t wall_ms) {

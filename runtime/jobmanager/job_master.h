@@ -1,14 +1,13 @@
 // Decides what happens to one job: when its tasks are deployed, started, cancelled and tried again.
 //
-// Pure: events come in with the time, actions go out, and nothing here waits, sends or reads a clock. The
-// JobManager feeds it and carries its actions out. One attempt at a time: messages of an older attempt
-// are ignored. The first failure of an attempt is its cause; what fails afterwards follows from it.
+// Pure: events come in with the time, actions go out, and nothing here waits, sends or reads a
+// clock. The JobManager feeds it and carries its actions out. One attempt at a time: messages of an
+// older attempt are ignored. The first failure of an attempt is its cause; what fails afterwards
+// follows from it.
 //
-//   CREATED -> RUNNING -> FINISHED            every task of every vertex finished
-//      \          |  \
-//       \         |   CANCELLING -> CANCELED  the user asked
-//        \        v
-//         ---> FAILING -> RESTARTING -> CREATED (next attempt), or FAILED when the policy gives up
+//   CREATED -> RUNNING -> FINISHED                 every task of every vertex finished
+//   CREATED, RUNNING -> FAILING -> RESTARTING -> CREATED (next attempt), or FAILED: given up
+//   any of these -> CANCELLING -> CANCELED         the user asked
 //
 // Threads:    the control thread.
 // Ownership:  owns description, graph and history of its job.
@@ -53,11 +52,11 @@ struct JobFailure {
 };
 
 // What the JobManager is to do.
-struct PlaceAndDeploy {};                    // Ask for slots, schedule, send Deploy to each TaskManager.
-struct StartTasks {};                        // Send Start to each TaskManager of the attempt.
-struct CancelTasks {};                       // Send Cancel to each TaskManager of the attempt.
-struct CloseAttempt {};                      // All tasks have ended: free the slots.
-struct ReportEnd {};                         // The job has come to a final state.
+struct PlaceAndDeploy {};  // Ask for slots, schedule, send Deploy to each TaskManager.
+struct StartTasks {};      // Send Start to each TaskManager of the attempt.
+struct CancelTasks {};     // Send Cancel to each TaskManager of the attempt.
+struct CloseAttempt {};    // All tasks have ended: free the slots.
+struct ReportEnd {};       // The job has come to a final state.
 using Action = std::variant<PlaceAndDeploy, StartTasks, CancelTasks, CloseAttempt, ReportEnd>;
 using Actions = std::vector<Action>;
 
@@ -76,9 +75,10 @@ class JobMaster {
     // Placing or deploying failed: too few slots, buffers or bytes, an unreachable broker.
     Actions deploy_failed(Attempt attempt, Error cause, TimePoint now, std::int64_t wall_ms);
     // A TaskManager has built its part.
-    Actions deployed(Attempt attempt, const std::string& taskmanager, TimePoint now, std::int64_t wall_ms);
-    Actions task_finished(Attempt attempt, std::uint32_t vertex, std::uint32_t subtask, TimePoint now,
-                          std::int64_t wall_ms);
+    Actions deployed(Attempt attempt, const std::string& taskmanager, TimePoint now,
+                     std::int64_t wall_ms);
+    Actions task_finished(Attempt attempt, std::uint32_t vertex, std::uint32_t subtask,
+                          TimePoint now, std::int64_t wall_ms);
     Actions task_failed(Attempt attempt, std::uint32_t vertex, std::uint32_t subtask, Error cause,
                         TimePoint now, std::int64_t wall_ms);
     // A TaskManager has nothing of this attempt any more.

@@ -30,20 +30,29 @@ constexpr std::array kMoves{
 
 std::string_view to_string(JobState state) {
     switch (state) {
-        case JobState::kCreated: return "CREATED";
-        case JobState::kRunning: return "RUNNING";
-        case JobState::kFailing: return "FAILING";
-        case JobState::kRestarting: return "RESTARTING";
-        case JobState::kCancelling: return "CANCELLING";
-        case JobState::kFinished: return "FINISHED";
-        case JobState::kCanceled: return "CANCELED";
-        case JobState::kFailed: return "FAILED";
+        case JobState::kCreated:
+            return "CREATED";
+        case JobState::kRunning:
+            return "RUNNING";
+        case JobState::kFailing:
+            return "FAILING";
+        case JobState::kRestarting:
+            return "RESTARTING";
+        case JobState::kCancelling:
+            return "CANCELLING";
+        case JobState::kFinished:
+            return "FINISHED";
+        case JobState::kCanceled:
+            return "CANCELED";
+        case JobState::kFailed:
+            return "FAILED";
     }
     return "UNKNOWN";
 }
 
 bool is_final(JobState state) {
-    return std::none_of(kMoves.begin(), kMoves.end(), [state](const Move& move) { return move.from == state; });
+    return std::none_of(kMoves.begin(), kMoves.end(),
+                        [state](const Move& move) { return move.from == state; });
 }
 
 bool is_legal(JobState from, JobState to) {

@@ -16,7 +16,8 @@ class Story {
     static graph::JobGraph graph() {
         graph::JobGraph graph;
         graph.operators.push_back({.name = "rows", .parallelism = 2});
-        graph.vertices.push_back({.id = {}, .name = "rows", .parallelism = 2, .operators = {0}, .models = {}});
+        graph.vertices.push_back(
+            {.id = {}, .name = "rows", .parallelism = 2, .operators = {0}, .models = {}});
         return graph;
     }
     void place() {
@@ -110,7 +111,8 @@ TEST_CASE("JobMaster doubles the wait between attempts up to its limit", "[jobma
         story.fail(0);
         story.close("a");
         story.close("b");
-        const double wait = std::chrono::duration<double>(story.master.next_event() - story.now).count();
+        const double wait =
+            std::chrono::duration<double>(story.master.next_event() - story.now).count();
         REQUIRE(wait >= seconds);
         REQUIRE(wait <= seconds * 1.1);
         REQUIRE(story.master.tick(story.now, 0).empty());
@@ -159,15 +161,16 @@ TEST_CASE("JobMaster does not repeat what the user's own description makes fail"
 TEST_CASE("JobMaster restarts without the TaskManager that was lost", "[jobmanager]") {
     Story story;
     story.run();
-    const Actions actions =
-        story.master.taskmanager_lost("b", Error{Code::kUnavailable, "connection reset"}, story.now, 0);
+    const Actions actions = story.master.taskmanager_lost(
+        "b", Error{Code::kUnavailable, "connection reset"}, story.now, 0);
     REQUIRE(has<CancelTasks>(actions));
     REQUIRE(story.master.failures()[0].taskmanager == "b");
     REQUIRE(has<CloseAttempt>(story.close("a")));
     REQUIRE(story.master.state() == JobState::kRestarting);
 }
 
-TEST_CASE("JobMaster does not care for the loss of a TaskManager without its tasks", "[jobmanager]") {
+TEST_CASE("JobMaster does not care for the loss of a TaskManager without its tasks",
+          "[jobmanager]") {
     Story story;
     story.run();
     REQUIRE(story.master.taskmanager_lost("c", Error{}, story.now, 0).empty());
