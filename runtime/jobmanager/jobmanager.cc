@@ -1,0 +1,483 @@
+#include "runtime/jobmanager/jobmanager.h"
+
+#include <algorithm>
+
+#include "runtime/base/check.h"
+#include "runtime/base/log.h"
+#include "runtime/net/control_message.h"
+
+namespace millrace::jobmanager {
+namespace {
+
+// What a submitted job waits for before it is taken: what the outer world says about it.
+struct Findings {
+    std::vector<std::pair<std::int32_t, std::vector<proto::SplitAssignment>>> splits;
+    std::vector<proto::KafkaConnection> kafka;
+};
+
+Result<Findings> look_around(SplitDirectory& directory, const proto::Job& job) {
+    Findings findings;
+    MILLRACE_TRY_ASSIGN(findings.kafka, directory.connections(job));
+    for (int i = 0; i < job.sources_size(); ++i) {
+        MILLRACE_TRY_ASSIGN(auto splits, directory.resolve(job, i));
+        findings.splits.emplace_back(i, std::move(splits));
+    }
+    for (int i = 0; i < job.sinks_size(); ++i) MILLRACE_TRY(directory.check_sink(job, i));
+    return findings;
+}
+
+RestartPolicy policy_of(const proto::Job& job) {
+    const proto::Restart& restart = job.runtime().restart();
+    RestartPolicy policy;
+    if (restart.has_backoff()) {
+        policy.backoff_min = std::chrono::milliseconds(restart.backoff().min_ms());
+        policy.backoff_max = std::chrono::milliseconds(restart.backoff().max_ms());
+    }
+    if (restart.has_give_up_after()) {
+        policy.give_up_after = static_cast<std::uint32_t>(restart.give_up_after());
+    }
+    return policy;
+}
+
+bool is_source_vertex(const graph::JobGraph& graph, std::uint32_t vertex) {
+    return graph.operators[graph.vertices[vertex].operators.front()].kind == graph::OperatorKind::kSource;
+}
+
+Code code_named(std::string_view name) {
+    for (int i = 0; i <= static_cast<int>(Code::kInternal); ++i) {
+        if (to_string(static_cast<Code>(i)) == name) return static_cast<Code>(i);
+    }
+    return Code::kInternal;
+}
+
+}  // namespace
+
+struct JobManager::Submission {
+    proto::Job job;
+    std::string document;
+    OnSubmitted done;
+    Result<Findings> findings = Findings{};
+};
+
+JobManager::JobManager(net::EventLoop& loop, const Clock& clock, metrics::Registry& metrics,
+                       SplitDirectory& directory, RunBlocking run_blocking, Options options)
+    : loop_(loop),
+      clock_(clock),
+      directory_(directory),
+      run_blocking_(std::move(run_blocking)),
+      options_(std::move(options)),
+      metrics_(metrics, {{"host", options_.address.host}}),
+      random_(options_.seed) {
+    net::ControlServer::Options server{
+        .self = {.role = net::Role::kJobManager,
+                 .leader_epoch = options_.epoch,
+                 .cluster = options_.cluster,
+                 .process_id = "jobmanager"},
+        .messages = net::control_message_rules(),
+        .scope = options_.scope};
+    net::ControlCallbacks callbacks{
+        .on_open = [](const net::ControlHandle&) {},
+        .on_message = [this](const net::ControlHandle& c, std::uint16_t,
+                             std::string_view payload) { on_message(c, payload); },
+        .on_closed = [this](const net::ControlHandle& c, const Error& reason) { on_closed(c, reason); }};
+    server_ = std::make_unique<net::ControlServer>(loop_, clock_, metrics_, std::move(server), std::move(callbacks));
+    metrics_.gauge_of("flink_jobmanager_numRegisteredTaskManagers", "numRegisteredTaskManagers (scope: jobmanager)",
+                      [this] { return static_cast<double>(registry_.all().size()); });
+    metrics_.gauge_of("flink_jobmanager_taskSlotsTotal", "taskSlotsTotal (scope: jobmanager)",
+                      [this] { return static_cast<double>(registry_.slots_total()); });
+    metrics_.gauge_of("flink_jobmanager_taskSlotsAvailable", "taskSlotsAvailable (scope: jobmanager)",
+                      [this] { return static_cast<double>(registry_.slots_free()); });
+    metrics_.gauge_of("flink_jobmanager_numRunningJobs", "numRunningJobs (scope: jobmanager)", [this] {
+        return static_cast<double>(std::count_if(jobs_.begin(), jobs_.end(), [](const auto& entry) {
+            return entry.second->master.state() == JobState::kRunning;
+        }));
+    });
+}
+
+JobManager::~JobManager() { stop(); }
+
+Status JobManager::start() {
+    MILLRACE_TRY(server_->listen(options_.address));
+    check_heartbeats();
+    discover_splits();
+    return {};
+}
+
+void JobManager::stop() {
+    *alive_ = false;
+    loop_.cancel(heartbeat_timer_);
+    loop_.cancel(discovery_timer_);
+    for (auto& [number, entry] : jobs_) loop_.cancel(entry->timer);
+    server_->stop(Error{Code::kCancelled, "the JobManager stops"});
+}
+
+// ------------------------------------------------------------------------------ TaskManagers
+
+void JobManager::on_message(const net::ControlHandle& connection, std::string_view payload) {
+    proto::ControlMessage message;
+    if (const Status decoded = net::decode_message(payload, message); !decoded) {
+        connection->close(decoded.error());
+        return;
+    }
+    if (message.has_register_taskmanager()) {
+        register_taskmanager(connection, message.register_taskmanager());
+        return;
+    }
+    TaskManagerEntry* entry = registry_.find(connection.get());
+    if (entry == nullptr) {
+        connection->close(Error{Code::kInvalidArgument, "the TaskManager has not registered"});
+        return;
+    }
+    entry->heard_at = clock_.now();
+    entry->heard_wall_ms = clock_.wall_ms();
+    const std::string id = entry->description.taskmanager_id();
+    if (message.has_heartbeat()) {
+        take_heartbeat(*entry, message.heartbeat());
+    } else if (message.has_deployed()) {
+        const proto::Deployed& deployed = message.deployed();
+        JobEntry* job = entry_of(deployed.job_id());
+        if (job == nullptr) return;
+        const Attempt attempt{deployed.attempt()};
+        act(*job, deployed.error_code().empty()
+                      ? job->master.deployed(attempt, id, clock_.now(), clock_.wall_ms())
+                      : job->master.deploy_failed(attempt, Error{code_named(deployed.error_code()), deployed.error()},
+                                                  clock_.now(), clock_.wall_ms()));
+    } else if (message.has_task_state_changed()) {
+        take_task_state(message.task_state_changed());
+    } else if (message.has_attempt_closed()) {
+        const proto::AttemptClosed& closed = message.attempt_closed();
+        if (!closed.leak().empty()) log::error("TaskManager {}: {}", id, closed.leak());
+        JobEntry* job = entry_of(closed.job_id());
+        if (job == nullptr) return;
+        act(*job, job->master.attempt_closed(Attempt{closed.attempt()}, id, clock_.now(), clock_.wall_ms()));
+    }
+}
+
+void JobManager::register_taskmanager(const net::ControlHandle& connection,
+                                      const proto::RegisterTaskManager& message) {
+    const Status added = registry_.add(message, connection, clock_.now(), clock_.wall_ms());
+    if (!added) {
+        connection->close_when_sent(added.error());
+        return;
+    }
+    log::info("TaskManager {} registered: {} slots, data plane at {}", message.taskmanager_id(),
+              message.slots(), message.data_address());
+    proto::ControlMessage answer;
+    auto* registered = answer.mutable_registered();
+    registered->set_leader_epoch(static_cast<std::uint64_t>(options_.epoch));
+    registered->set_heartbeat_interval_ms(options_.heartbeat_interval / std::chrono::milliseconds(1));
+    registered->set_heartbeat_timeout_ms(options_.heartbeat_timeout / std::chrono::milliseconds(1));
+    // A connection that breaks here is reported by on_closed.
+    (void)net::send_message(*connection, answer);
+}
+
+void JobManager::take_heartbeat(TaskManagerEntry& entry, const proto::Heartbeat& message) {
+    entry.report = message;
+    for (const proto::SubtaskReport& report : message.subtasks()) {
+        JobEntry* job = entry_of(report.job_id());
+        if (job == nullptr || Attempt{report.attempt()} != job->master.attempt()) continue;
+        job->reports[{report.vertex(), report.subtask()}] = report;
+    }
+    for (const proto::ModelReport& report : message.models()) {
+        JobEntry* job = entry_of(report.job_id());
+        if (job == nullptr || Attempt{report.attempt()} != job->master.attempt()) continue;
+        job->models[report.model()] = report;
+    }
+}
+
+void JobManager::take_task_state(const proto::TaskStateChanged& message) {
+    JobEntry* job = entry_of(message.job_id());
+    if (job == nullptr) return;
+    const Attempt attempt{message.attempt()};
+    const TimePoint now = clock_.now();
+    const std::int64_t wall_ms = clock_.wall_ms();
+    if (message.state() == proto::TASK_STATE_FINISHED) {
+        act(*job, job->master.task_finished(attempt, message.vertex(), message.subtask(), now, wall_ms));
+    } else if (message.state() == proto::TASK_STATE_FAILED) {
+        act(*job, job->master.task_failed(attempt, message.vertex(), message.subtask(),
+                                          Error{code_named(message.error_code()), message.error()}, now, wall_ms));
+    }
+}
+
+void JobManager::on_closed(const net::ControlHandle& connection, const Error& reason) {
+    const TaskManagerEntry* entry = registry_.find(connection.get());
+    if (entry != nullptr) lose(entry->description.taskmanager_id(), reason);
+}
+
+void JobManager::lose(const std::string& taskmanager, const Error& cause) {
+    log::warn("TaskManager {} is lost: {}", taskmanager, cause.message);
+    registry_.remove(taskmanager);
+    const Error seen{Code::kUnavailable, "TaskManager " + taskmanager + " is lost: " + cause.message};
+    for (auto& [number, entry] : jobs_) {
+        act(*entry, entry->master.taskmanager_lost(taskmanager, seen, clock_.now(), clock_.wall_ms()));
+    }
+}
+
+void JobManager::check_heartbeats() {
+    for (const std::string& id : registry_.silent(clock_.now() - options_.heartbeat_timeout)) {
+        const net::ControlHandle connection = registry_.find(id)->connection;
+        const Error cause{Code::kDeadlineExceeded,
+                          fmt::format("no heartbeat within {} ms",
+                                      options_.heartbeat_timeout / std::chrono::milliseconds(1))};
+        lose(id, cause);
+        connection->close(cause);
+    }
+    heartbeat_timer_ = loop_.post_after(options_.heartbeat_interval, [this] { check_heartbeats(); });
+}
+
+// ------------------------------------------------------------------------------------- jobs
+
+bool JobManager::is_running_name(const std::string& name) const {
+    return std::any_of(jobs_.begin(), jobs_.end(), [&](const auto& entry) {
+        return entry.second->job.name() == name && !is_final(entry.second->master.state());
+    });
+}
+
+Status JobManager::check_name(const std::string& name) const {
+    if (is_running_name(name)) {
+        return fail(Code::kAlreadyExists, "a job of this name runs already: {}. Hint: cancel it first, or change `name`",
+                    name);
+    }
+    const auto running = std::count_if(jobs_.begin(), jobs_.end(), [](const auto& entry) {
+        return !is_final(entry.second->master.state());
+    });
+    if (static_cast<std::size_t>(running) >= kJobsMax) {
+        return fail(Code::kResourceExhausted, "a JobManager runs at most {} jobs", kJobsMax);
+    }
+    return {};
+}
+
+void JobManager::submit(proto::Job job, std::string document, OnSubmitted done) {
+    MILLRACE_CHECK(loop_.is_current_thread());
+    if (Status name = check_name(job.name()); !name) return done(std::unexpected(std::move(name).error()));
+    auto graph = graph::plan(job);
+    if (!graph) return done(std::unexpected(std::move(graph).error()));
+    if (auto placed = graph::schedule(*graph, registry_.offers()); !placed) {
+        return done(std::unexpected(std::move(placed).error()));
+    }
+    auto submission = std::make_shared<Submission>();
+    submission->job = std::move(job);
+    submission->document = std::move(document);
+    submission->done = std::move(done);
+    run_blocking_([this, submission, alive = alive_] {
+        submission->findings = look_around(directory_, submission->job);
+        loop_.post([this, submission, alive] {
+            if (*alive) accept(submission);
+        });
+    });
+}
+
+void JobManager::accept(const std::shared_ptr<Submission>& submission) {
+    if (!submission->findings) {
+        return submission->done(std::unexpected(std::move(submission->findings).error()));
+    }
+    // Another job of this name may have come while the directory was asked.
+    if (Status name = check_name(submission->job.name()); !name) {
+        return submission->done(std::unexpected(std::move(name).error()));
+    }
+    auto graph = graph::plan(submission->job);
+    MILLRACE_CHECK(graph.has_value());
+    const JobId id{random_.next(), random_.next()};
+    const RestartPolicy policy = policy_of(submission->job);
+    auto entry = std::make_unique<JobEntry>(std::move(submission->job), std::move(submission->document),
+                                            JobMaster(id, std::move(*graph), policy, random_.next()));
+    entry->kafka = std::move(submission->findings->kafka);
+    entry->submitted_ms = clock_.wall_ms();
+    for (auto& [source, splits] : submission->findings->splits) {
+        if (auto added = entry->splits.add(source, std::move(splits)); !added) {
+            return submission->done(std::unexpected(std::move(added).error()));
+        }
+    }
+    JobEntry& job = *entry;
+    jobs_.emplace(next_job_++, std::move(entry));
+    log::info("job {} ({}) is accepted", job.job.name(), id.to_string());
+    submission->done(id);
+    act(job, job.master.submit(clock_.now(), clock_.wall_ms()));
+}
+
+Status JobManager::cancel(JobId id) {
+    JobEntry* entry = entry_of(id.to_string());
+    if (entry == nullptr) return fail(Code::kNotFound, "no such job: {}", id.to_string());
+    if (is_final(entry->master.state())) {
+        return fail(Code::kInvalidArgument, "the job has ended already: {} is {}", entry->job.name(),
+                    to_string(entry->master.state()));
+    }
+    act(*entry, entry->master.cancel(clock_.now(), clock_.wall_ms()));
+    return {};
+}
+
+void JobManager::act(JobEntry& entry, const Actions& actions) {
+    for (const Action& action : actions) {
+        if (std::holds_alternative<PlaceAndDeploy>(action)) {
+            place_and_deploy(entry);
+        } else if (std::holds_alternative<StartTasks>(action)) {
+            proto::ControlMessage message;
+            message.mutable_start_tasks()->set_job_id(entry.master.id().to_string());
+            message.mutable_start_tasks()->set_attempt(static_cast<std::uint32_t>(entry.master.attempt()));
+            broadcast(entry, message);
+        } else if (std::holds_alternative<CancelTasks>(action)) {
+            proto::ControlMessage message;
+            message.mutable_cancel_tasks()->set_job_id(entry.master.id().to_string());
+            message.mutable_cancel_tasks()->set_attempt(static_cast<std::uint32_t>(entry.master.attempt()));
+            broadcast(entry, message);
+        } else if (std::holds_alternative<CloseAttempt>(action)) {
+            registry_.release(entry.master.id());
+        } else if (std::holds_alternative<ReportEnd>(action)) {
+            log::info("job {} is {}", entry.job.name(), to_string(entry.master.state()));
+        }
+    }
+    if (actions.empty()) return;
+    if (entry.master.state() == JobState::kRestarting) {
+        log::warn("job {} failed and will be tried again from the offsets of its first deployment, with empty "
+                  "models: {}",
+                  entry.job.name(), entry.master.failures().back().cause.message);
+    }
+    arm_timer(entry);
+    if (listener_) listener_(entry);
+    forget_old_jobs();
+}
+
+void JobManager::place_and_deploy(JobEntry& entry) {
+    entry.reports.clear();
+    entry.models.clear();
+    const std::vector<graph::SlotOffer> offers = registry_.offers();
+    auto placements = graph::schedule(entry.master.graph(), offers);
+    if (!placements) {
+        return act(entry, entry.master.deploy_failed(entry.master.attempt(), std::move(placements).error(),
+                                                     clock_.now(), clock_.wall_ms()));
+    }
+    // The TaskManagers that got something, numbered anew.
+    std::vector<std::string> used;
+    for (graph::Placement& p : *placements) {
+        const std::string& id = offers[p.taskmanager].taskmanager;
+        registry_.take(id, p.slot, entry.master.id());
+        const auto at = std::find(used.begin(), used.end(), id);
+        p.taskmanager = static_cast<std::uint32_t>(at - used.begin());
+        if (at == used.end()) used.push_back(id);
+    }
+    entry.master.placed(std::move(*placements), std::move(used));
+    send_deploy(entry);
+}
+
+void JobManager::send_deploy(JobEntry& entry) {
+    proto::ControlMessage message;
+    proto::DeployTasks& deploy = *message.mutable_deploy_tasks();
+    deploy.set_job_id(entry.master.id().to_string());
+    deploy.set_attempt(static_cast<std::uint32_t>(entry.master.attempt()));
+    deploy.set_job(entry.job.SerializeAsString());
+    *deploy.mutable_kafka() = {entry.kafka.begin(), entry.kafka.end()};
+    for (const graph::Placement& p : entry.master.placements()) {
+        proto::PlacedSubtask& placed = *deploy.add_placements();
+        placed.set_vertex(p.vertex);
+        placed.set_subtask(p.subtask);
+        placed.set_taskmanager(p.taskmanager);
+        placed.set_slot(p.slot);
+    }
+    for (const std::string& id : entry.master.taskmanagers()) {
+        proto::TaskManagerAddress& address = *deploy.add_taskmanagers();
+        address.set_taskmanager_id(id);
+        address.set_data_address(registry_.find(id)->description.data_address());
+    }
+    const graph::JobGraph& graph = entry.master.graph();
+    for (std::uint32_t vertex = 0; vertex < graph.vertices.size(); ++vertex) {
+        if (!is_source_vertex(graph, vertex)) continue;
+        for (const proto::SourceSplits& splits : entry.splits.assign(graph, vertex)) *deploy.add_splits() = splits;
+    }
+    for (std::uint32_t i = 0; i < entry.master.taskmanagers().size(); ++i) {
+        deploy.set_self(i);
+        TaskManagerEntry* taskmanager = registry_.find(entry.master.taskmanagers()[i]);
+        // A connection that breaks here is reported by on_closed, which fails the attempt.
+        (void)net::send_message(*taskmanager->connection, message);
+    }
+}
+
+void JobManager::broadcast(JobEntry& entry, const proto::ControlMessage& message) {
+    for (const std::string& id : entry.master.taskmanagers()) {
+        TaskManagerEntry* taskmanager = registry_.find(id);
+        if (taskmanager != nullptr) (void)net::send_message(*taskmanager->connection, message);
+    }
+}
+
+void JobManager::arm_timer(JobEntry& entry) {
+    loop_.cancel(entry.timer);
+    if (entry.master.next_event() == TimePoint::max()) return;
+    const Duration wait = std::max(entry.master.next_event() - clock_.now(), Duration::zero());
+    entry.timer = loop_.post_after(
+        wait, [this, &entry] { act(entry, entry.master.tick(clock_.now(), clock_.wall_ms())); });
+}
+
+void JobManager::forget_old_jobs() {
+    auto ended = static_cast<std::size_t>(std::count_if(jobs_.begin(), jobs_.end(), [](const auto& entry) {
+        return is_final(entry.second->master.state());
+    }));
+    for (auto it = jobs_.begin(); it != jobs_.end() && ended > kHistoryMax;) {
+        const bool drop = is_final(it->second->master.state());
+        ended -= drop ? 1 : 0;
+        it = drop ? jobs_.erase(it) : std::next(it);
+    }
+}
+
+void JobManager::discover_splits() {
+    for (auto& [number, entry] : jobs_) {
+        if (entry->master.state() != JobState::kRunning) continue;
+        run_blocking_([this, alive = alive_, id = entry->master.id().to_string(), job = entry->job] {
+            for (int source = 0; source < job.sources_size(); ++source) {
+                auto found = directory_.look_again(job, source);
+                if (!found) continue;  // An outage is the sources' to report; the next round looks again.
+                loop_.post([this, alive, id, source, splits = std::move(*found)] {
+                    if (*alive) add_splits(id, source, splits);
+                });
+            }
+        });
+    }
+    discovery_timer_ = loop_.post_after(options_.discovery_interval, [this] { discover_splits(); });
+}
+
+void JobManager::add_splits(const std::string& id, int source, std::vector<proto::SplitAssignment> found) {
+    JobEntry* entry = entry_of(id);
+    if (entry == nullptr || entry->master.state() != JobState::kRunning) return;
+    auto added = entry->splits.add(source, std::move(found));
+    if (!added || added->empty()) return;
+    const graph::JobGraph& graph = entry->master.graph();
+    proto::ControlMessage message;
+    proto::AddSplits& add = *message.mutable_add_splits();
+    add.set_job_id(id);
+    add.set_attempt(static_cast<std::uint32_t>(entry->master.attempt()));
+    for (std::uint32_t vertex = 0; vertex < graph.vertices.size(); ++vertex) {
+        const graph::OperatorNode& root = graph.operators[graph.vertices[vertex].operators.front()];
+        if (root.kind != graph::OperatorKind::kSource || root.declared != source) continue;
+        for (const proto::SourceSplits& splits : entry->splits.assign(graph, vertex, *added)) {
+            if (splits.splits_size() > 0) *add.add_splits() = splits;
+        }
+    }
+    log::info("job {}: {} new partitions of source {}", entry->job.name(), added->size(),
+              entry->job.sources(source).name());
+    broadcast(*entry, message);
+}
+
+JobEntry* JobManager::entry_of(const std::string& id) {
+    for (auto& [number, entry] : jobs_) {
+        if (entry->master.id().to_string() == id) return entry.get();
+    }
+    return nullptr;
+}
+
+Result<const JobEntry*> JobManager::find(std::string_view name_or_id) const {
+    const JobEntry* named = nullptr;
+    std::vector<const JobEntry*> prefixed;
+    for (const auto& [number, entry] : jobs_) {
+        const bool is_running = !is_final(entry->master.state());
+        if (entry->job.name() == name_or_id && (named == nullptr || is_running)) named = entry.get();
+        if (!name_or_id.empty() && entry->master.id().to_string().starts_with(name_or_id)) {
+            prefixed.push_back(entry.get());
+        }
+    }
+    if (named != nullptr) return named;
+    if (prefixed.size() == 1) return prefixed.front();
+    if (prefixed.size() > 1) {
+        return fail(Code::kInvalidArgument, "{} jobs have an id that begins so: {}", prefixed.size(), name_or_id);
+    }
+    return fail(Code::kNotFound, "no such job: {}", name_or_id);
+}
+
+}  // namespace millrace::jobmanager

@@ -1,0 +1,48 @@
+// Which parts of the input the sources of a job read, and which subtask reads which part. Pure.
+//
+// Splits are resolved once, when the job is first deployed, to the place where each begins; a restart
+// begins there again until checkpoints exist. Splits that are found later are added at their beginning.
+// A split's index never changes, since it stands in the position of every row.
+//
+// Threads:    values; the control thread.
+// Limits:     kSplitsMax splits a job.
+// Failure:    kResourceExhausted beyond that.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "proto/control.pb.h"
+#include "runtime/base/status.h"
+#include "runtime/graph/job_graph.h"
+
+namespace millrace::jobmanager {
+
+inline constexpr std::size_t kSplitsMax = 100'000;
+
+class SplitPlan {
+  public:
+    // Adds the splits of a source that are not known yet (by name) and numbers them; returns those.
+    Result<std::vector<proto::SplitAssignment>> add(std::int32_t source,
+                                                    std::vector<proto::SplitAssignment> found);
+
+    // What each subtask of `vertex`, whose root is a source, reads: split i goes to subtask i mod p,
+    // counted within the source.
+    [[nodiscard]] std::vector<proto::SourceSplits> assign(const graph::JobGraph& graph,
+                                                          std::uint32_t vertex) const;
+    // The same for a part of the source's splits, as add() returned it.
+    [[nodiscard]] std::vector<proto::SourceSplits> assign(
+        const graph::JobGraph& graph, std::uint32_t vertex,
+        const std::vector<proto::SplitAssignment>& part) const;
+
+    [[nodiscard]] const std::vector<proto::SplitAssignment>& splits_of(std::int32_t source) const;
+
+  private:
+    std::map<std::int32_t, std::vector<proto::SplitAssignment>> by_source_;
+    std::int32_t next_index_ = 0;
+};
+
+}  // namespace millrace::jobmanager
