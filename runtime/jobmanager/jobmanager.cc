@@ -40,7 +40,8 @@ RestartPolicy policy_of(const proto::Job& job) {
 }
 
 bool is_source_vertex(const graph::JobGraph& graph, std::uint32_t vertex) {
-    return graph.operators[graph.vertices[vertex].operators.front()].kind == graph::OperatorKind::kSource;
+    return graph.operators[graph.vertices[vertex].operators.front()].kind ==
+           graph::OperatorKind::kSource;
 }
 
 Code code_named(std::string_view name) {
@@ -68,30 +69,35 @@ JobManager::JobManager(net::EventLoop& loop, const Clock& clock, metrics::Regist
       options_(std::move(options)),
       metrics_(metrics, {{"host", options_.address.host}}),
       random_(options_.seed) {
-    net::ControlServer::Options server{
-        .self = {.role = net::Role::kJobManager,
-                 .leader_epoch = options_.epoch,
-                 .cluster = options_.cluster,
-                 .process_id = "jobmanager"},
-        .messages = net::control_message_rules(),
-        .scope = options_.scope};
+    net::ControlServer::Options server{.self = {.role = net::Role::kJobManager,
+                                                .leader_epoch = options_.epoch,
+                                                .cluster = options_.cluster,
+                                                .process_id = "jobmanager"},
+                                       .messages = net::control_message_rules(),
+                                       .scope = options_.scope};
     net::ControlCallbacks callbacks{
         .on_open = [](const net::ControlHandle&) {},
         .on_message = [this](const net::ControlHandle& c, std::uint16_t,
                              std::string_view payload) { on_message(c, payload); },
-        .on_closed = [this](const net::ControlHandle& c, const Error& reason) { on_closed(c, reason); }};
-    server_ = std::make_unique<net::ControlServer>(loop_, clock_, metrics_, std::move(server), std::move(callbacks));
-    metrics_.gauge_of("flink_jobmanager_numRegisteredTaskManagers", "numRegisteredTaskManagers (scope: jobmanager)",
+        .on_closed = [this](const net::ControlHandle& c,
+                            const Error& reason) { on_closed(c, reason); }};
+    server_ = std::make_unique<net::ControlServer>(loop_, clock_, metrics_, std::move(server),
+                                                   std::move(callbacks));
+    metrics_.gauge_of("flink_jobmanager_numRegisteredTaskManagers",
+                      "numRegisteredTaskManagers (scope: jobmanager)",
                       [this] { return static_cast<double>(registry_.all().size()); });
     metrics_.gauge_of("flink_jobmanager_taskSlotsTotal", "taskSlotsTotal (scope: jobmanager)",
                       [this] { return static_cast<double>(registry_.slots_total()); });
-    metrics_.gauge_of("flink_jobmanager_taskSlotsAvailable", "taskSlotsAvailable (scope: jobmanager)",
+    metrics_.gauge_of("flink_jobmanager_taskSlotsAvailable",
+                      "taskSlotsAvailable (scope: jobmanager)",
                       [this] { return static_cast<double>(registry_.slots_free()); });
-    metrics_.gauge_of("flink_jobmanager_numRunningJobs", "numRunningJobs (scope: jobmanager)", [this] {
-        return static_cast<double>(std::count_if(jobs_.begin(), jobs_.end(), [](const auto& entry) {
-            return entry.second->master.state() == JobState::kRunning;
-        }));
-    });
+    metrics_.gauge_of("flink_jobmanager_numRunningJobs", "numRunningJobs (scope: jobmanager)",
+                      [this] {
+                          return static_cast<double>(
+                              std::count_if(jobs_.begin(), jobs_.end(), [](const auto& entry) {
+                                  return entry.second->master.state() == JobState::kRunning;
+                              }));
+                      });
 }
 
 JobManager::~JobManager() { stop(); }
@@ -140,8 +146,9 @@ void JobManager::on_message(const net::ControlHandle& connection, std::string_vi
         const Attempt attempt{deployed.attempt()};
         act(*job, deployed.error_code().empty()
                       ? job->master.deployed(attempt, id, clock_.now(), clock_.wall_ms())
-                      : job->master.deploy_failed(attempt, Error{code_named(deployed.error_code()), deployed.error()},
-                                                  clock_.now(), clock_.wall_ms()));
+                      : job->master.deploy_failed(
+                            attempt, Error{code_named(deployed.error_code()), deployed.error()},
+                            clock_.now(), clock_.wall_ms()));
     } else if (message.has_task_state_changed()) {
         take_task_state(message.task_state_changed());
     } else if (message.has_attempt_closed()) {
@@ -149,7 +156,8 @@ void JobManager::on_message(const net::ControlHandle& connection, std::string_vi
         if (!closed.leak().empty()) log::error("TaskManager {}: {}", id, closed.leak());
         JobEntry* job = entry_of(closed.job_id());
         if (job == nullptr) return;
-        act(*job, job->master.attempt_closed(Attempt{closed.attempt()}, id, clock_.now(), clock_.wall_ms()));
+        act(*job, job->master.attempt_closed(Attempt{closed.attempt()}, id, clock_.now(),
+                                             clock_.wall_ms()));
     }
 }
 
@@ -165,7 +173,8 @@ void JobManager::register_taskmanager(const net::ControlHandle& connection,
     proto::ControlMessage answer;
     auto* registered = answer.mutable_registered();
     registered->set_leader_epoch(static_cast<std::uint64_t>(options_.epoch));
-    registered->set_heartbeat_interval_ms(options_.heartbeat_interval / std::chrono::milliseconds(1));
+    registered->set_heartbeat_interval_ms(options_.heartbeat_interval /
+                                          std::chrono::milliseconds(1));
     registered->set_heartbeat_timeout_ms(options_.heartbeat_timeout / std::chrono::milliseconds(1));
     // A connection that breaks here is reported by on_closed.
     (void)net::send_message(*connection, answer);
@@ -192,10 +201,12 @@ void JobManager::take_task_state(const proto::TaskStateChanged& message) {
     const TimePoint now = clock_.now();
     const std::int64_t wall_ms = clock_.wall_ms();
     if (message.state() == proto::TASK_STATE_FINISHED) {
-        act(*job, job->master.task_finished(attempt, message.vertex(), message.subtask(), now, wall_ms));
+        act(*job,
+            job->master.task_finished(attempt, message.vertex(), message.subtask(), now, wall_ms));
     } else if (message.state() == proto::TASK_STATE_FAILED) {
         act(*job, job->master.task_failed(attempt, message.vertex(), message.subtask(),
-                                          Error{code_named(message.error_code()), message.error()}, now, wall_ms));
+                                          Error{code_named(message.error_code()), message.error()},
+                                          now, wall_ms));
     }
 }
 
@@ -207,9 +218,11 @@ void JobManager::on_closed(const net::ControlHandle& connection, const Error& re
 void JobManager::lose(const std::string& taskmanager, const Error& cause) {
     log::warn("TaskManager {} is lost: {}", taskmanager, cause.message);
     registry_.remove(taskmanager);
-    const Error seen{Code::kUnavailable, "TaskManager " + taskmanager + " is lost: " + cause.message};
+    const Error seen{Code::kUnavailable,
+                     "TaskManager " + taskmanager + " is lost: " + cause.message};
     for (auto& [number, entry] : jobs_) {
-        act(*entry, entry->master.taskmanager_lost(taskmanager, seen, clock_.now(), clock_.wall_ms()));
+        act(*entry,
+            entry->master.taskmanager_lost(taskmanager, seen, clock_.now(), clock_.wall_ms()));
     }
 }
 
@@ -222,7 +235,8 @@ void JobManager::check_heartbeats() {
         lose(id, cause);
         connection->close(cause);
     }
-    heartbeat_timer_ = loop_.post_after(options_.heartbeat_interval, [this] { check_heartbeats(); });
+    heartbeat_timer_ =
+        loop_.post_after(options_.heartbeat_interval, [this] { check_heartbeats(); });
 }
 
 // ------------------------------------------------------------------------------------- jobs
@@ -235,7 +249,8 @@ bool JobManager::is_running_name(const std::string& name) const {
 
 Status JobManager::check_name(const std::string& name) const {
     if (is_running_name(name)) {
-        return fail(Code::kAlreadyExists, "a job of this name runs already: {}. Hint: cancel it first, or change `name`",
+        return fail(Code::kAlreadyExists,
+                    "a job of this name runs already: {}. Hint: cancel it first, or change `name`",
                     name);
     }
     const auto running = std::count_if(jobs_.begin(), jobs_.end(), [](const auto& entry) {
@@ -249,7 +264,8 @@ Status JobManager::check_name(const std::string& name) const {
 
 void JobManager::submit(proto::Job job, std::string document, OnSubmitted done) {
     MILLRACE_CHECK(loop_.is_current_thread());
-    if (Status name = check_name(job.name()); !name) return done(std::unexpected(std::move(name).error()));
+    if (Status name = check_name(job.name()); !name)
+        return done(std::unexpected(std::move(name).error()));
     auto graph = graph::plan(job);
     if (!graph) return done(std::unexpected(std::move(graph).error()));
     if (auto placed = graph::schedule(*graph, registry_.offers()); !placed) {
@@ -279,8 +295,9 @@ void JobManager::accept(const std::shared_ptr<Submission>& submission) {
     MILLRACE_CHECK(graph.has_value());
     const JobId id{random_.next(), random_.next()};
     const RestartPolicy policy = policy_of(submission->job);
-    auto entry = std::make_unique<JobEntry>(std::move(submission->job), std::move(submission->document),
-                                            JobMaster(id, std::move(*graph), policy, random_.next()));
+    auto entry =
+        std::make_unique<JobEntry>(std::move(submission->job), std::move(submission->document),
+                                   JobMaster(id, std::move(*graph), policy, random_.next()));
     entry->kafka = std::move(submission->findings->kafka);
     entry->submitted_ms = clock_.wall_ms();
     for (auto& [source, splits] : submission->findings->splits) {
@@ -289,6 +306,7 @@ void JobManager::accept(const std::shared_ptr<Submission>& submission) {
         }
     }
     JobEntry& job = *entry;
+    forget_old_jobs();
     jobs_.emplace(next_job_++, std::move(entry));
     log::info("job {} ({}) is accepted", job.job.name(), id.to_string());
     submission->done(id);
@@ -299,8 +317,8 @@ Status JobManager::cancel(JobId id) {
     JobEntry* entry = entry_of(id.to_string());
     if (entry == nullptr) return fail(Code::kNotFound, "no such job: {}", id.to_string());
     if (is_final(entry->master.state())) {
-        return fail(Code::kInvalidArgument, "the job has ended already: {} is {}", entry->job.name(),
-                    to_string(entry->master.state()));
+        return fail(Code::kInvalidArgument, "the job has ended already: {} is {}",
+                    entry->job.name(), to_string(entry->master.state()));
     }
     act(*entry, entry->master.cancel(clock_.now(), clock_.wall_ms()));
     return {};
@@ -313,12 +331,14 @@ void JobManager::act(JobEntry& entry, const Actions& actions) {
         } else if (std::holds_alternative<StartTasks>(action)) {
             proto::ControlMessage message;
             message.mutable_start_tasks()->set_job_id(entry.master.id().to_string());
-            message.mutable_start_tasks()->set_attempt(static_cast<std::uint32_t>(entry.master.attempt()));
+            message.mutable_start_tasks()->set_attempt(
+                static_cast<std::uint32_t>(entry.master.attempt()));
             broadcast(entry, message);
         } else if (std::holds_alternative<CancelTasks>(action)) {
             proto::ControlMessage message;
             message.mutable_cancel_tasks()->set_job_id(entry.master.id().to_string());
-            message.mutable_cancel_tasks()->set_attempt(static_cast<std::uint32_t>(entry.master.attempt()));
+            message.mutable_cancel_tasks()->set_attempt(
+                static_cast<std::uint32_t>(entry.master.attempt()));
             broadcast(entry, message);
         } else if (std::holds_alternative<CloseAttempt>(action)) {
             registry_.release(entry.master.id());
@@ -328,13 +348,14 @@ void JobManager::act(JobEntry& entry, const Actions& actions) {
     }
     if (actions.empty()) return;
     if (entry.master.state() == JobState::kRestarting) {
-        log::warn("job {} failed and will be tried again from the offsets of its first deployment, with empty "
-                  "models: {}",
-                  entry.job.name(), entry.master.failures().back().cause.message);
+        log::warn(
+            "job {} failed and will be tried again from the offsets of its first deployment, with "
+            "empty "
+            "models: {}",
+            entry.job.name(), entry.master.failures().back().cause.message);
     }
     arm_timer(entry);
     if (listener_) listener_(entry);
-    forget_old_jobs();
 }
 
 void JobManager::place_and_deploy(JobEntry& entry) {
@@ -343,8 +364,9 @@ void JobManager::place_and_deploy(JobEntry& entry) {
     const std::vector<graph::SlotOffer> offers = registry_.offers();
     auto placements = graph::schedule(entry.master.graph(), offers);
     if (!placements) {
-        return act(entry, entry.master.deploy_failed(entry.master.attempt(), std::move(placements).error(),
-                                                     clock_.now(), clock_.wall_ms()));
+        return act(entry,
+                   entry.master.deploy_failed(entry.master.attempt(), std::move(placements).error(),
+                                              clock_.now(), clock_.wall_ms()));
     }
     // The TaskManagers that got something, numbered anew.
     std::vector<std::string> used;
@@ -381,7 +403,8 @@ void JobManager::send_deploy(JobEntry& entry) {
     const graph::JobGraph& graph = entry.master.graph();
     for (std::uint32_t vertex = 0; vertex < graph.vertices.size(); ++vertex) {
         if (!is_source_vertex(graph, vertex)) continue;
-        for (const proto::SourceSplits& splits : entry.splits.assign(graph, vertex)) *deploy.add_splits() = splits;
+        for (const proto::SourceSplits& splits : entry.splits.assign(graph, vertex))
+            *deploy.add_splits() = splits;
     }
     for (std::uint32_t i = 0; i < entry.master.taskmanagers().size(); ++i) {
         deploy.set_self(i);
@@ -407,9 +430,10 @@ void JobManager::arm_timer(JobEntry& entry) {
 }
 
 void JobManager::forget_old_jobs() {
-    auto ended = static_cast<std::size_t>(std::count_if(jobs_.begin(), jobs_.end(), [](const auto& entry) {
-        return is_final(entry.second->master.state());
-    }));
+    auto ended =
+        static_cast<std::size_t>(std::count_if(jobs_.begin(), jobs_.end(), [](const auto& entry) {
+            return is_final(entry.second->master.state());
+        }));
     for (auto it = jobs_.begin(); it != jobs_.end() && ended > kHistoryMax;) {
         const bool drop = is_final(it->second->master.state());
         ended -= drop ? 1 : 0;
@@ -420,10 +444,12 @@ void JobManager::forget_old_jobs() {
 void JobManager::discover_splits() {
     for (auto& [number, entry] : jobs_) {
         if (entry->master.state() != JobState::kRunning) continue;
-        run_blocking_([this, alive = alive_, id = entry->master.id().to_string(), job = entry->job] {
+        run_blocking_([this, alive = alive_, id = entry->master.id().to_string(),
+                       job = entry->job] {
             for (int source = 0; source < job.sources_size(); ++source) {
                 auto found = directory_.look_again(job, source);
-                if (!found) continue;  // An outage is the sources' to report; the next round looks again.
+                if (!found)
+                    continue;  // An outage is the sources' to report; the next round looks again.
                 loop_.post([this, alive, id, source, splits = std::move(*found)] {
                     if (*alive) add_splits(id, source, splits);
                 });
@@ -433,7 +459,8 @@ void JobManager::discover_splits() {
     discovery_timer_ = loop_.post_after(options_.discovery_interval, [this] { discover_splits(); });
 }
 
-void JobManager::add_splits(const std::string& id, int source, std::vector<proto::SplitAssignment> found) {
+void JobManager::add_splits(const std::string& id, int source,
+                            std::vector<proto::SplitAssignment> found) {
     JobEntry* entry = entry_of(id);
     if (entry == nullptr || entry->master.state() != JobState::kRunning) return;
     auto added = entry->splits.add(source, std::move(found));
@@ -467,7 +494,8 @@ Result<const JobEntry*> JobManager::find(std::string_view name_or_id) const {
     std::vector<const JobEntry*> prefixed;
     for (const auto& [number, entry] : jobs_) {
         const bool is_running = !is_final(entry->master.state());
-        if (entry->job.name() == name_or_id && (named == nullptr || is_running)) named = entry.get();
+        if (entry->job.name() == name_or_id && (named == nullptr || is_running))
+            named = entry.get();
         if (!name_or_id.empty() && entry->master.id().to_string().starts_with(name_or_id)) {
             prefixed.push_back(entry.get());
         }
@@ -475,7 +503,8 @@ Result<const JobEntry*> JobManager::find(std::string_view name_or_id) const {
     if (named != nullptr) return named;
     if (prefixed.size() == 1) return prefixed.front();
     if (prefixed.size() > 1) {
-        return fail(Code::kInvalidArgument, "{} jobs have an id that begins so: {}", prefixed.size(), name_or_id);
+        return fail(Code::kInvalidArgument, "{} jobs have an id that begins so: {}",
+                    prefixed.size(), name_or_id);
     }
     return fail(Code::kNotFound, "no such job: {}", name_or_id);
 }

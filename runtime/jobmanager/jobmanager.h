@@ -1,13 +1,13 @@
 // The JobManager: takes jobs, places their tasks on TaskManagers, and keeps them running.
 //
 // All decisions about one job are JobMaster's; this class connects it with the world: control
-// connections, timers, the split directory and the registry of slots. TaskManagers connect to it and
-// send a heartbeat every interval; one that is silent for the time-out, or whose connection breaks, is
-// lost with all its tasks.
+// connections, timers, the split directory and the registry of slots. TaskManagers connect to it
+// and send a heartbeat every interval; one that is silent for the time-out, or whose connection
+// breaks, is lost with all its tasks.
 //
-// Threads:    the control loop's, for everything. Answers of the split directory are posted back to it.
-// Ownership:  owns jobs and registry; borrows loop, clock, metrics, directory and blocking pool.
-// Limits:     kJobsMax running jobs, kHistoryMax ended ones (the oldest are forgotten).
+// Threads:    the control loop's, for everything. Answers of the split directory are posted back to
+// it. Ownership:  owns jobs and registry; borrows loop, clock, metrics, directory and blocking
+// pool. Limits:     kJobsMax running jobs, kHistoryMax ended ones (the oldest are forgotten).
 // Failure:    start() answers for the port. submit() refuses what does not fit, with the numbers.
 
 #pragma once
@@ -77,8 +77,8 @@ class JobManager {
     void stop();
     [[nodiscard]] std::uint16_t port() const { return server_->port(); }
 
-    // Starts a validated job, or refuses it: name taken, slots, brokers, topics. `done` is called once,
-    // later or at once.
+    // Starts a validated job, or refuses it: name taken, slots, brokers, topics. `done` is called
+    // once, later or at once.
     void submit(proto::Job job, std::string document, OnSubmitted done);
     // Errors: kNotFound; kInvalidArgument when it has ended already.
     Status cancel(JobId id);
@@ -87,20 +87,25 @@ class JobManager {
     // Errors: kNotFound, kInvalidArgument when a prefix fits several.
     [[nodiscard]] Result<const JobEntry*> find(std::string_view name_or_id) const;
     // In the order of submission.
-    [[nodiscard]] const std::map<std::uint64_t, std::unique_ptr<JobEntry>>& jobs() const { return jobs_; }
+    [[nodiscard]] const std::map<std::uint64_t, std::unique_ptr<JobEntry>>& jobs() const {
+        return jobs_;
+    }
     [[nodiscard]] const TaskManagerRegistry& taskmanagers() const { return registry_; }
     [[nodiscard]] const Options& options() const { return options_; }
     [[nodiscard]] const Clock& clock() const { return clock_; }
 
     // Called after every change of a job's state.
-    void on_job_changed(std::function<void(const JobEntry&)> listener) { listener_ = std::move(listener); }
+    void on_job_changed(std::function<void(const JobEntry&)> listener) {
+        listener_ = std::move(listener);
+    }
 
   private:
     struct Submission;
 
     void on_message(const net::ControlHandle& connection, std::string_view payload);
     void on_closed(const net::ControlHandle& connection, const Error& reason);
-    void register_taskmanager(const net::ControlHandle& connection, const proto::RegisterTaskManager& message);
+    void register_taskmanager(const net::ControlHandle& connection,
+                              const proto::RegisterTaskManager& message);
     void take_heartbeat(TaskManagerEntry& entry, const proto::Heartbeat& message);
     void take_task_state(const proto::TaskStateChanged& message);
     void lose(const std::string& taskmanager, const Error& cause);

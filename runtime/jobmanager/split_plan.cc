@@ -6,17 +6,18 @@
 
 namespace millrace::jobmanager {
 
-Result<std::vector<proto::SplitAssignment>> SplitPlan::add(std::int32_t source,
-                                                           std::vector<proto::SplitAssignment> found) {
+Result<std::vector<proto::SplitAssignment>> SplitPlan::add(
+    std::int32_t source, std::vector<proto::SplitAssignment> found) {
     std::vector<proto::SplitAssignment>& known = by_source_[source];
     std::vector<proto::SplitAssignment> added;
     for (proto::SplitAssignment& split : found) {
-        const bool is_known = std::any_of(known.begin(), known.end(), [&](const proto::SplitAssignment& other) {
-            return other.name() == split.name();
-        });
+        const bool is_known = std::any_of(
+            known.begin(), known.end(),
+            [&](const proto::SplitAssignment& other) { return other.name() == split.name(); });
         if (is_known) continue;
         if (static_cast<std::size_t>(next_index_) >= kSplitsMax) {
-            return fail(Code::kResourceExhausted, "a job reads at most {} partitions and files", kSplitsMax);
+            return fail(Code::kResourceExhausted, "a job reads at most {} partitions and files",
+                        kSplitsMax);
         }
         split.set_index(next_index_++);
         known.push_back(split);
@@ -31,13 +32,15 @@ const std::vector<proto::SplitAssignment>& SplitPlan::splits_of(std::int32_t sou
     return found == by_source_.end() ? kNone : found->second;
 }
 
-std::vector<proto::SourceSplits> SplitPlan::assign(const graph::JobGraph& graph, std::uint32_t vertex) const {
+std::vector<proto::SourceSplits> SplitPlan::assign(const graph::JobGraph& graph,
+                                                   std::uint32_t vertex) const {
     const graph::OperatorNode& root = graph.operators[graph.vertices[vertex].operators.front()];
     return assign(graph, vertex, splits_of(root.declared));
 }
 
-std::vector<proto::SourceSplits> SplitPlan::assign(const graph::JobGraph& graph, std::uint32_t vertex,
-                                                   const std::vector<proto::SplitAssignment>& part) const {
+std::vector<proto::SourceSplits> SplitPlan::assign(
+    const graph::JobGraph& graph, std::uint32_t vertex,
+    const std::vector<proto::SplitAssignment>& part) const {
     const graph::OperatorNode& root = graph.operators[graph.vertices[vertex].operators.front()];
     MILLRACE_CHECK(root.kind == graph::OperatorKind::kSource);
     const std::uint32_t parallelism = graph.vertices[vertex].parallelism;
@@ -48,9 +51,9 @@ std::vector<proto::SourceSplits> SplitPlan::assign(const graph::JobGraph& graph,
     }
     const auto& known = splits_of(root.declared);
     for (const proto::SplitAssignment& split : part) {
-        const auto place = std::find_if(known.begin(), known.end(), [&](const proto::SplitAssignment& other) {
-            return other.index() == split.index();
-        });
+        const auto place = std::find_if(
+            known.begin(), known.end(),
+            [&](const proto::SplitAssignment& other) { return other.index() == split.index(); });
         const auto number = static_cast<std::uint32_t>(place - known.begin());
         *all[number % parallelism].add_splits() = split;
     }

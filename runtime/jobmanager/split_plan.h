@@ -1,8 +1,8 @@
 // Which parts of the input the sources of a job read, and which subtask reads which part. Pure.
 //
-// Splits are resolved once, when the job is first deployed, to the place where each begins; a restart
-// begins there again until checkpoints exist. Splits that are found later are added at their beginning.
-// A split's index never changes, since it stands in the position of every row.
+// Splits are resolved once, when the job is first deployed, to the place where each begins; a
+// restart begins there again until checkpoints exist. Splits that are found later are added at
+// their beginning. A split's index never changes, since it stands in the position of every row.
 //
 // Threads:    values; the control thread.
 // Limits:     kSplitsMax splits a job.
@@ -29,8 +29,8 @@ class SplitPlan {
     Result<std::vector<proto::SplitAssignment>> add(std::int32_t source,
                                                     std::vector<proto::SplitAssignment> found);
 
-    // What each subtask of `vertex`, whose root is a source, reads: split i goes to subtask i mod p,
-    // counted within the source.
+    // What each subtask of `vertex`, whose root is a source, reads: split i goes to subtask i mod
+    // p, counted within the source.
     [[nodiscard]] std::vector<proto::SourceSplits> assign(const graph::JobGraph& graph,
                                                           std::uint32_t vertex) const;
     // The same for a part of the source's splits, as add() returned it.

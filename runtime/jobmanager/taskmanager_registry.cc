@@ -10,13 +10,16 @@ std::uint32_t TaskManagerEntry::free_slots() const {
     return static_cast<std::uint32_t>(std::count(slots.begin(), slots.end(), std::nullopt));
 }
 
-Status TaskManagerRegistry::add(const proto::RegisterTaskManager& description, net::ControlHandle connection,
-                                TimePoint now, std::int64_t wall_ms) {
+Status TaskManagerRegistry::add(const proto::RegisterTaskManager& description,
+                                net::ControlHandle connection, TimePoint now,
+                                std::int64_t wall_ms) {
     if (entries_.size() >= kTaskManagersMax) {
-        return fail(Code::kResourceExhausted, "a JobManager takes at most {} TaskManagers", kTaskManagersMax);
+        return fail(Code::kResourceExhausted, "a JobManager takes at most {} TaskManagers",
+                    kTaskManagersMax);
     }
     if (description.slots() < 1 || description.slots() > 4096) {
-        return fail(Code::kInvalidArgument, "a TaskManager has 1 to 4096 slots, this one {}", description.slots());
+        return fail(Code::kInvalidArgument, "a TaskManager has 1 to 4096 slots, this one {}",
+                    description.slots());
     }
     if (entries_.contains(description.taskmanager_id())) {
         return fail(Code::kAlreadyExists, "a TaskManager with this id is registered: {}",
@@ -75,7 +78,8 @@ void TaskManagerRegistry::take(const std::string& id, std::uint32_t slot, JobId 
 
 void TaskManagerRegistry::release(JobId job) {
     for (auto& [id, entry] : entries_) {
-        std::replace(entry.slots.begin(), entry.slots.end(), std::optional<JobId>(job), std::optional<JobId>());
+        std::replace(entry.slots.begin(), entry.slots.end(), std::optional<JobId>(job),
+                     std::optional<JobId>());
     }
 }
 

@@ -1,4 +1,5 @@
-// The TaskManagers that are registered now: their slots, who holds them, and when they were last heard.
+// The TaskManagers that are registered now: their slots, who holds them, and when they were last
+// heard.
 //
 // Pure bookkeeping; the JobManager feeds it and acts on what it says.
 //
@@ -29,8 +30,8 @@ struct TaskManagerEntry {
     net::ControlHandle connection;
     TimePoint heard_at;
     std::int64_t heard_wall_ms = 0;
-    proto::Heartbeat report;                      // The last one.
-    std::vector<std::optional<JobId>> slots;      // Who holds each slot.
+    proto::Heartbeat report;                  // The last one.
+    std::vector<std::optional<JobId>> slots;  // Who holds each slot.
 
     [[nodiscard]] std::uint32_t free_slots() const;
 };
@@ -39,8 +40,8 @@ class TaskManagerRegistry {
   public:
     static constexpr std::size_t kTaskManagersMax = 1000;
 
-    Status add(const proto::RegisterTaskManager& description, net::ControlHandle connection, TimePoint now,
-               std::int64_t wall_ms);
+    Status add(const proto::RegisterTaskManager& description, net::ControlHandle connection,
+               TimePoint now, std::int64_t wall_ms);
     void remove(const std::string& id);
 
     [[nodiscard]] TaskManagerEntry* find(const std::string& id);

@@ -24,7 +24,8 @@ inline constexpr std::uint16_t kControlMessageType = kMessageTypeFirst;
     return {{kControlMessageType, kControlPayloadBytesMax}};
 }
 
-// Errors: kResourceExhausted for a message above the frame limit, else as ControlConnection::send().
+// Errors: kResourceExhausted for a message above the frame limit, else as
+// ControlConnection::send().
 Status send_message(ControlConnection& connection, const proto::ControlMessage& message);
 Status decode_message(std::string_view payload, proto::ControlMessage& message);
 
