@@ -15,6 +15,7 @@ namespace millrace::memory {
 namespace {
 
 using Wide = Random::Wide;
+constexpr auto kBytesMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
 constexpr std::string_view kSizeHint =
     "Hint: write a whole number and a unit, for example 1728m, 64mb, 64MiB, 2g or 4096 (bytes).";
 
@@ -74,7 +75,6 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
     }
     const int shift = unit_shift(trimmed_lower(std::string_view(end, clean.data() + clean.size())));
     if (shift < 0) return fail(Code::kInvalidArgument, "not a size: '{}'. {}", text, kSizeHint);
-    constexpr auto kBytesMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
     if (number > (kBytesMax >> shift)) {
         return fail(Code::kInvalidArgument, "size is too large: '{}'. {}", text, kSizeHint);
     }
@@ -118,8 +118,8 @@ std::uint64_t DecimalFraction::of(std::uint64_t bytes) const {
 }
 
 std::uint64_t DecimalFraction::beside(std::uint64_t bytes) const {
-    return static_cast<std::uint64_t>(static_cast<Wide>(bytes) * numerator_ /
-                                      (denominator_ - numerator_));
+    const Wide part = static_cast<Wide>(bytes) * numerator_ / (denominator_ - numerator_);
+    return static_cast<std::uint64_t>(std::min(part, Wide{kBytesMax}));
 }
 
 std::string DecimalFraction::to_string() const {
