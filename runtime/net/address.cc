@@ -136,9 +136,4 @@ Error listen_error(const Address& address, int system_error) {
     }
 }
 
-Error connect_error(const Address& address, std::string_view cause) {
-    return {Code::kUnavailable,
-            fmt::format("cannot connect to {}: {}", address.to_string(), cause)};
-}
-
 }  // namespace millrace::net

@@ -44,7 +44,5 @@ Status check_bind(const Address& address, BindScope scope);
 // value: EADDRINUSE gives kAlreadyExists, EACCES kPermissionDenied, EADDRNOTAVAIL kInvalidArgument,
 // EMFILE and ENFILE kResourceExhausted.
 [[nodiscard]] Error listen_error(const Address& address, int system_error);
-// Says in one line why connecting to `address` failed (kUnavailable).
-[[nodiscard]] Error connect_error(const Address& address, std::string_view cause);
 
 }  // namespace millrace::net

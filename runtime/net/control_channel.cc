@@ -102,7 +102,7 @@ struct ControlConnection::State {
           read_space(kReadBytes) {}
 
     void start(const ControlHandle& handle, ControlPort& owner);
-    void on_read(Result<std::size_t> read);
+    void on_readable();
     void on_written(const Status& written);
     void on_frame(ControlPort& owner, std::uint16_t type, std::span<const std::byte> payload);
     void on_hello(ControlPort& owner, std::uint16_t type, std::span<const std::byte> payload);
@@ -137,10 +137,10 @@ struct ControlConnection::State {
 void ControlConnection::State::start(const ControlHandle& handle, ControlPort& owner) {
     self = handle;
     stream->set_events({
-        .on_read =
-            [this](Result<std::size_t> read) {
+        .on_readable =
+            [this] {
                 const auto keep = self.lock();
-                on_read(std::move(read));
+                on_readable();
             },
         .on_written =
             [this](const Status& written) {
@@ -156,12 +156,13 @@ void ControlConnection::State::start(const ControlHandle& handle, ControlPort& o
     set_deadline(delay, WireFault::kHelloLate,
                  {Code::kDeadlineExceeded,
                   fmt::format("no hello from {} before the deadline", stream->peer().to_string())});
-    stream->read(read_space);
+    stream->await_readable();
 }
 
-void ControlConnection::State::on_read(Result<std::size_t> read) {
+void ControlConnection::State::on_readable() {
     const auto owner = port.lock();
     if (owner == nullptr) return;
+    auto read = stream->read_now(read_space);
     if (!read) {
         close(std::move(read).error());
         return;
@@ -176,7 +177,7 @@ void ControlConnection::State::on_read(Result<std::size_t> read) {
         return;
     }
     // Also while draining, so that the peer's closing is seen.
-    if (phase != Phase::kClosed) stream->read(read_space);
+    if (phase != Phase::kClosed) stream->await_readable();
 }
 
 void ControlConnection::State::on_frame(ControlPort& owner, std::uint16_t type,
@@ -469,12 +470,13 @@ void ControlClient::connect(const Address& address, const Hello& hello, Duration
     port_->hello_due = SystemClock().now() + deadline;
     port_->attempt = std::make_unique<TcpConnect>(
         port_->loop, address, deadline,
-        [port = port_.get()](Result<std::unique_ptr<TcpStream>> connected) {
+        [port = port_.get(), where = fmt::format("cannot connect to {}", address.to_string())](
+            Result<std::unique_ptr<TcpStream>> connected) {
             port->attempt = nullptr;
             if (connected) {
                 port->adopt(std::move(*connected));
             } else {
-                port->report_failed(std::move(connected).error());
+                port->report_failed(std::move(connected).error().with_context(where));
             }
         });
 }

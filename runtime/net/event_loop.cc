@@ -49,9 +49,12 @@ EventLoop::~EventLoop() { MILLRACE_CHECK(thread_.load() == std::thread::id()); }
 void EventLoop::run(const std::string& thread_name) {
     std::thread::id nobody;
     MILLRACE_CHECK(thread_.compare_exchange_strong(nobody, std::this_thread::get_id()));
-    pthread_setname_np(pthread_self(), thread_name.substr(0, 15).c_str());
-    const auto work = asio::make_work_guard(state_->context);
-    state_->context.run();
+    if (!thread_name.empty()) pthread_setname_np(pthread_self(), thread_name.substr(0, 15).c_str());
+    {
+        // Before restart(), because the end of the last work stops a context.
+        const auto work = asio::make_work_guard(state_->context);
+        state_->context.run();
+    }
     thread_.store(std::thread::id());
     state_->context.restart();
 }

@@ -41,7 +41,8 @@ class EventLoop {
     ~EventLoop();
 
     // Runs callbacks on the calling thread until stop(). `thread_name` is shown by the system's
-    // tools, cut at 15 characters. May be called again after it returned.
+    // tools, cut at 15 characters; the thread keeps its name when it is empty. May be called again
+    // after it returned.
     void run(const std::string& thread_name);
     // Makes run() return after the callback in hand. A stop() before run() makes that run() return
     // at once.

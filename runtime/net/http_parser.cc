@@ -105,7 +105,7 @@ struct HttpRequestParser::Machine {
 void HttpRequestParser::Machine::reset() {
     parser.emplace();
     parser->header_limit(static_cast<std::uint32_t>(limits.header_bytes_max));
-    parser->body_limit(limits.body_bytes_max);
+    parser->body_limit(boost::none);  // check_header() sets it before the body is read.
     request = {};
     is_header_checked = false;
 }
@@ -189,8 +189,10 @@ struct HttpResponseParser::Machine {
     std::string pending;
 };
 
-HttpResponseParser::HttpResponseParser(std::size_t header_bytes_max, std::size_t body_bytes_max)
+HttpResponseParser::HttpResponseParser(std::string_view method, std::size_t header_bytes_max,
+                                       std::size_t body_bytes_max)
     : machine_(std::make_unique<Machine>()) {
+    machine_->parser.skip(method == "HEAD");
     machine_->parser.header_limit(static_cast<std::uint32_t>(header_bytes_max));
     machine_->parser.body_limit(body_bytes_max);
 }

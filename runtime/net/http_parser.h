@@ -15,6 +15,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "runtime/net/http_message.h"
 
@@ -60,7 +61,9 @@ class HttpRequestParser {
 
 class HttpResponseParser {
   public:
-    HttpResponseParser(std::size_t header_bytes_max, std::size_t body_bytes_max);
+    // `method` is that of the request: an answer to HEAD has no body.
+    HttpResponseParser(std::string_view method, std::size_t header_bytes_max,
+                       std::size_t body_bytes_max);
     HttpResponseParser(const HttpResponseParser&) = delete;
     HttpResponseParser& operator=(const HttpResponseParser&) = delete;
     ~HttpResponseParser();

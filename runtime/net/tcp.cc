@@ -70,6 +70,7 @@ struct TcpStream::Socket : std::enable_shared_from_this<Socket> {
         SystemError ignored;
         peer = to_address(socket.remote_endpoint(ignored));
         set_options(socket);
+        socket.non_blocking(true, ignored);
     }
 
     void write_rest();
@@ -77,7 +78,7 @@ struct TcpStream::Socket : std::enable_shared_from_this<Socket> {
     tcp::socket socket;
     Address peer;
     Events events;
-    bool is_reading = false;
+    bool is_awaiting = false;
     bool is_writing = false;
     std::array<asio::const_buffer, kPartsMax> parts;  // What is left to write.
     std::size_t part_first = 0;
@@ -114,22 +115,26 @@ TcpStream::~TcpStream() { close(); }
 
 void TcpStream::set_events(Events events) { socket_->events = std::move(events); }
 
-void TcpStream::read(std::span<std::byte> first, std::span<std::byte> second) {
-    MILLRACE_CHECK(!socket_->is_reading);
+void TcpStream::await_readable() {
+    MILLRACE_CHECK(!socket_->is_awaiting);
+    socket_->is_awaiting = true;
+    socket_->socket.async_wait(tcp::socket::wait_read, [self = socket_](const SystemError&) {
+        // An error shows in the read that follows.
+        if (!self->socket.is_open()) return;
+        self->is_awaiting = false;
+        self->events.on_readable();
+    });
+}
+
+Result<std::size_t> TcpStream::read_now(std::span<std::byte> first, std::span<std::byte> second) {
     MILLRACE_CHECK(!first.empty());
-    socket_->is_reading = true;
     const std::array<asio::mutable_buffer, 2> into{asio::buffer(first.data(), first.size()),
                                                    asio::buffer(second.data(), second.size())};
-    socket_->socket.async_read_some(
-        into, [self = socket_](const SystemError& error, std::size_t bytes) {
-            if (!self->socket.is_open()) return;
-            self->is_reading = false;
-            if (error) {
-                self->events.on_read(std::unexpected(stream_error(self->peer, error)));
-            } else {
-                self->events.on_read(bytes);
-            }
-        });
+    SystemError error;
+    const std::size_t bytes = socket_->socket.read_some(into, error);
+    if (error == asio::error::would_block) return 0;
+    if (error) return std::unexpected(stream_error(socket_->peer, error));
+    return bytes;
 }
 
 void TcpStream::write(std::span<const std::span<const std::byte>> parts) {
@@ -143,6 +148,12 @@ void TcpStream::write(std::span<const std::span<const std::byte>> parts) {
         socket_->parts[socket_->part_end++] = asio::buffer(part.data(), part.size());
     }
     socket_->write_rest();
+}
+
+void TcpStream::shutdown_write() {
+    MILLRACE_CHECK(!socket_->is_writing);
+    SystemError ignored;
+    socket_->socket.shutdown(tcp::socket::shutdown_send, ignored);
 }
 
 void TcpStream::close() {
@@ -252,14 +263,13 @@ void TcpConnect::Attempt::start(Duration deadline) {
     timer.async_wait([self = shared_from_this(), deadline](const SystemError& error) {
         if (error) return;
         const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(deadline).count();
-        self->finish(fail(Code::kDeadlineExceeded, "cannot connect to {}: no answer in {} ms",
-                          self->address.to_string(), ms));
+        self->finish(fail(Code::kDeadlineExceeded, "no answer in {} ms", ms));
     });
     resolver.async_resolve(
         address.host, std::to_string(address.port), tcp::resolver::numeric_service,
         [self = shared_from_this()](const SystemError& error, const auto& found) {
             if (error) {
-                self->finish(std::unexpected(connect_error(self->address, error.message())));
+                self->finish(fail(Code::kUnavailable, "{}", error.message()));
                 return;
             }
             for (const auto& entry : found) self->endpoints.push_back(entry.endpoint());
@@ -271,7 +281,7 @@ void TcpConnect::Attempt::start(Duration deadline) {
 void TcpConnect::Attempt::try_next(const SystemError& last_error) {
     if (!on_done) return;
     if (endpoints.empty()) {
-        finish(std::unexpected(connect_error(address, last_error.message())));
+        finish(fail(Code::kUnavailable, "{}", last_error.message()));
         return;
     }
     const tcp::endpoint endpoint = endpoints.back();

@@ -1,13 +1,13 @@
 // TCP streams, listeners and connects on an event loop: what the rest of this folder knows of
 // sockets.
 //
-// A stream has at most one read and one write under way. Its reads and writes are into and out of
-// the caller's memory; nothing is buffered here.
+// A stream tells when bytes have come, and its owner takes them with read_now(), straight into
+// memory of its choice. At most one write is under way. Nothing is buffered here.
 //
 // Threads:    the loop's.
-// Ownership:  the caller owns stream and listener; memory given to read() and write() must live
-//             until the event, or until close() or the destructor returned: after that no byte of
-//             it is touched and no event comes.
+// Ownership:  the caller owns stream and listener; memory given to write() must live until
+//             on_written, or until close() or the destructor returned: after that no byte of it is
+//             touched and no event comes.
 // Limits:     kPartsMax parts in one write.
 // Failure:    events carry a Status: kUnavailable with the cause, once the peer is gone. A peer
 //             that vanished without a word (power, cable) is noticed within kSilenceMax.
@@ -33,8 +33,8 @@ class TcpStream {
     static constexpr std::chrono::seconds kSilenceMax{15};
 
     struct Events {
-        // At least one byte arrived, or the reason why none will.
-        std::function<void(Result<std::size_t>)> on_read;
+        // read_now() has something to say: bytes, or why there will be none.
+        std::function<void()> on_readable;
         // Everything was handed to the system, or the reason why not.
         std::function<void(Status)> on_written;
     };
@@ -46,14 +46,19 @@ class TcpStream {
     TcpStream& operator=(const TcpStream&) = delete;
     ~TcpStream();
 
-    // REQUIRES: called before the first read() and write().
+    // REQUIRES: called before the first await_readable() and write().
     void set_events(Events events);
-    // Reads some bytes: first into `first`, then into `second`.
-    // REQUIRES: no read under way; `first` is not empty.
-    void read(std::span<std::byte> first, std::span<std::byte> second = {});
+    // Asks for one on_readable. REQUIRES: none asked for and not yet come.
+    void await_readable();
+    // Reads what has come: first into `first`, then into `second`. 0 when nothing has.
+    // Errors: kUnavailable when the peer closed, or the connection was lost.
+    // REQUIRES: `first` is not empty.
+    Result<std::size_t> read_now(std::span<std::byte> first, std::span<std::byte> second = {});
     // Writes all bytes of all parts, in order. The parts' list itself is copied.
     // REQUIRES: no write under way; 1 <= parts.size() <= kPartsMax.
     void write(std::span<const std::span<const std::byte>> parts);
+    // Tells the peer that no more will be written. REQUIRES: no write under way.
+    void shutdown_write();
     // Closes at once; bytes that the system has taken are still delivered.
     void close();
 
@@ -94,7 +99,7 @@ class TcpConnect {
     using OnDone = std::function<void(Result<std::unique_ptr<TcpStream>>)>;
 
     // Resolves and connects; calls `on_done` once, never from inside the constructor.
-    // Errors: kUnavailable with the cause, kDeadlineExceeded.
+    // Errors: kUnavailable and kDeadlineExceeded; the text is the bare cause.
     TcpConnect(EventLoop& loop, const Address& address, Duration deadline, OnDone on_done);
     TcpConnect(const TcpConnect&) = delete;
     TcpConnect& operator=(const TcpConnect&) = delete;
