@@ -103,6 +103,9 @@ class Batch {
     [[nodiscard]] std::size_t own_bytes() const { return own_bytes_; }
     // Bytes of all columns that it can reach; what a channel's window counts.
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
+    // True when it, or a batch that it borrows from, lies in a received network buffer. The buffer
+    // is the sender's credit: whoever keeps the batch beyond its step keeps a copy (compact()).
+    [[nodiscard]] bool is_short_lived() const { return is_short_lived_; }
 
   private:
     friend class BatchPtr;
@@ -117,6 +120,7 @@ class Batch {
     std::size_t rows_ = 0;
     std::size_t own_bytes_ = 0;
     std::size_t bytes_ = 0;
+    bool is_short_lived_ = false;
     mutable std::atomic<std::uint32_t> references_{1};
 };
 

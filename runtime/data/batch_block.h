@@ -21,6 +21,7 @@
 #include <span>
 #include <utility>
 
+#include "memory/network_buffer.h"
 #include "memory/segment.h"
 #include "runtime/base/check.h"
 #include "runtime/data/batch.h"
@@ -45,7 +46,8 @@ struct GrownArray {
 };
 
 struct BatchMemory::Block final : public Batch {
-    memory::Segment segment;  // Where this lies.
+    memory::Segment segment;       // Where this and the arrays lie, one of them, or neither.
+    memory::NetworkBuffer buffer;  // Of a received slice: the same.
     BatchPtr parent;
     GrownArray* grown = nullptr;
 
@@ -55,13 +57,19 @@ struct BatchMemory::Block final : public Batch {
     }
     // Constructs a Block at the start of `segment`, with a table of empty columns behind it.
     static Block* make(memory::Segment segment, SchemaPtr schema);
+    // The same in memory that the caller will keep alive through `segment` or `buffer`.
+    static Block* make_at(std::byte* place, SchemaPtr schema);
 
     // The table of columns, for whoever builds the batch.
     [[nodiscard]] std::span<Column> columns_to_fill() {
         return {reinterpret_cast<Column*>(this + 1), columns_.size()};
     }
-    // Says how large the batch is; the last step of building.
-    void finish(std::size_t rows, const PositionColumns& positions);
+    void set_rows(std::size_t rows, const PositionColumns& positions) {
+        rows_ = rows;
+        positions_ = positions;
+    }
+    // Counts the bytes; the last step of building, when everything else is set.
+    void finish();
     // Hands the batch out. Once only.
     [[nodiscard]] BatchPtr share() { return BatchPtr(this); }
 

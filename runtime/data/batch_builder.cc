@@ -335,7 +335,8 @@ BatchPtr BatchBuilder::finish() {
             }
         }
     }
-    block->finish(rows_, {splits_, ordinals_, timestamps_ms_});
+    block->set_rows(rows_, {splits_, ordinals_, timestamps_ms_});
+    block->finish();
     rows_ = 0;
     area_bytes_ = 0;
     return shrink(block->share());

@@ -16,27 +16,31 @@ void GrownArray::destroy(GrownArray* first) noexcept {
 }
 
 BatchMemory::Block* BatchMemory::Block::make(memory::Segment segment, SchemaPtr schema) {
-    const std::size_t columns = schema->size();
-    MILLRACE_CHECK_LE(header_bytes(columns), segment.size());
-    auto* const block = new (segment.data()) Block();
-    auto* const first = reinterpret_cast<Column*>(block + 1);
-    std::uninitialized_default_construct_n(first, columns);
-    block->columns_ = {first, columns};
-    block->schema_ = std::move(schema);
+    MILLRACE_CHECK_LE(header_bytes(schema->size()), segment.size());
+    Block* const block = make_at(segment.data(), std::move(schema));
     block->segment = std::move(segment);
     return block;
 }
 
-void BatchMemory::Block::finish(std::size_t rows, const PositionColumns& positions) {
-    rows_ = rows;
-    positions_ = positions;
-    own_bytes_ = segment.size();
+BatchMemory::Block* BatchMemory::Block::make_at(std::byte* place, SchemaPtr schema) {
+    const std::size_t columns = schema->size();
+    auto* const block = new (place) Block();
+    auto* const first = reinterpret_cast<Column*>(block + 1);
+    std::uninitialized_default_construct_n(first, columns);
+    block->columns_ = {first, columns};
+    block->schema_ = std::move(schema);
+    return block;
+}
+
+void BatchMemory::Block::finish() {
+    own_bytes_ = segment.size() + buffer.capacity();
+    is_short_lived_ = !buffer.is_empty() || (parent && parent->is_short_lived());
     for (const GrownArray* array = grown; array != nullptr; array = array->next) {
         own_bytes_ += array->segment.size();
     }
-    bytes_ = rows * (sizeof(std::int32_t) + 2 * sizeof(std::int64_t));
+    bytes_ = rows_ * (sizeof(std::int32_t) + 2 * sizeof(std::int64_t));
     for (std::size_t i = 0; i < columns_.size(); ++i) {
-        bytes_ += column_bytes(schema_->fields()[i].type, columns_[i], rows);
+        bytes_ += column_bytes(schema_->fields()[i].type, columns_[i], rows_);
     }
 }
 
@@ -64,8 +68,9 @@ std::size_t column_bytes(Type type, const Column& column, std::size_t rows) {
 
 void BatchPtr::destroy() const noexcept {
     auto* const block = static_cast<BatchMemory::Block*>(const_cast<Batch*>(batch_));
-    // The handle must outlive the Block that lies in its memory.
+    // The handles must outlive the Block that lies in their memory.
     const memory::Segment segment = std::move(block->segment);
+    const memory::NetworkBuffer buffer = std::move(block->buffer);
     GrownArray::destroy(block->grown);
     std::destroy_at(block);
 }

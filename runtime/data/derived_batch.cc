@@ -55,7 +55,8 @@ Result<BatchPtr> gather_selected(const Batch& batch, RowSelection rows, BatchMem
         copy_column(type, batch.column(i), rows, arrays);
         block->columns_to_fill()[i] = arrays.view();
     }
-    block->finish(rows.size(), positions);
+    block->set_rows(rows.size(), positions);
+    block->finish();
     return block->share();
 }
 
@@ -103,7 +104,8 @@ BatchPtr DerivedBatch::finish() && {
         const bool needs_offsets = has_offsets(batch_->schema()->fields()[i].type.kind);
         MILLRACE_CHECK(needs_offsets ? column.offsets != nullptr : column.values != nullptr);
     }
-    block.finish(block.parent->rows(), block.parent->positions());
+    block.set_rows(block.parent->rows(), block.parent->positions());
+    block.finish();
     return std::move(batch_);
 }
 
