@@ -38,7 +38,8 @@ void ClusterHealth::on_statistics(std::string_view json) {
 
 void ClusterHealth::on_log(int level, std::string_view facility, std::string_view text) {
     constexpr int kSyslogWarning = 4;
-    if (level > kSyslogWarning) {
+    // AUTOCREATE is said of every broker as old as the embedded one, and changes nothing.
+    if (level > kSyslogWarning || facility == "AUTOCREATE") {
         log::debug("kafka {}: {} {}", cluster_, facility, text);
         return;
     }

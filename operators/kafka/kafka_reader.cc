@@ -12,7 +12,8 @@ namespace {
 
 void ring(rd_kafka_t*, void* opaque) { static_cast<DetachableWaker*>(opaque)->wake(); }
 
-// Puts a partition's own queue in front of the reader's. The forward outlives assignments.
+// Puts a partition's own queue in front of the reader's, with what it holds already. May be
+// repeated.
 void forward(rd_kafka_t* client, const std::string& topic, std::int32_t number,
              rd_kafka_queue_t* target) {
     const KafkaQueue own(rd_kafka_queue_get_partition(client, topic.c_str(), number));
@@ -209,10 +210,14 @@ Status KafkaReader::assign_again() {
     const KafkaPartitions wanted = list(again);
     KafkaError error(rd_kafka_incremental_unassign(client_->handle(), wanted.get()));
     if (error == nullptr) error.reset(rd_kafka_incremental_assign(client_->handle(), wanted.get()));
-    if (error == nullptr) return {};
-    return fail(code_of(rd_kafka_error_code(error.get())),
-                "cannot assign partitions of {} again: {}", topic_,
-                rd_kafka_error_string(error.get()));
+    if (error != nullptr)
+        return fail(code_of(rd_kafka_error_code(error.get())),
+                    "cannot assign partitions of {} again: {}", topic_,
+                    rd_kafka_error_string(error.get()));
+    // Stopping a partition has taken its forward away.
+    for (const std::size_t i : again)
+        forward(client_->handle(), topic_, partitions_[i].number, queue_.get());
+    return {};
 }
 
 Status KafkaReader::watch() {

@@ -87,6 +87,8 @@ class KafkaReader {
 
     // Records between the position and the end of the log, as of the last answer.
     [[nodiscard]] std::int64_t lag() const;
+    // Records that librdkafka holds for this reader.
+    [[nodiscard]] std::size_t queued() const { return rd_kafka_queue_length(queue_.get()); }
     [[nodiscard]] std::int64_t position(std::int32_t partition) const;
     // True when every partition was read to its end, as of now.
     [[nodiscard]] bool at_end() const;

@@ -1,0 +1,216 @@
+#include "operators/kafka/kafka_reader.h"
+
+#include <algorithm>
+
+#include <catch2/catch.hpp>
+
+#include "kafka_world.h"
+
+namespace millrace::operators {
+namespace {
+
+using test::KafkaWorld;
+using test::Sent;
+
+// Readers of one topic that share one client.
+struct Readers {
+    Readers(KafkaWorld& world_in, const std::string& topic_in, KafkaMemory memory = {})
+        : world(world_in),
+          topic(topic_in),
+          clients(memory, world.clock, world.blocking.submit()),
+          waker(std::make_shared<DetachableWaker>(world.bell)) {
+        auto started = clients.client({.connection = world.connection(), .group = "readers"});
+        REQUIRE(started);
+        client = *started;
+        std::optional<TopicView> view;
+        Mutex mutex;
+        client->learn_topic(topic, [&](TopicView answer) {
+            const MutexLock lock(mutex);
+            view = std::move(answer);
+        });
+        test::eventually(world.bell, [&] {
+            const MutexLock lock(mutex);
+            return view.has_value();
+        });
+        REQUIRE_FALSE(view->failure);
+    }
+    ~Readers() { waker->detach(); }
+
+    std::unique_ptr<KafkaReader> reader(std::vector<KafkaReader::Start> starts) {
+        auto made = std::make_unique<KafkaReader>(client, topic, waker, world.clock);
+        REQUIRE(made->assign(starts));
+        return made;
+    }
+
+    KafkaWorld& world;
+    std::string topic;
+    KafkaClients clients;
+    std::shared_ptr<KafkaClient> client;
+    std::shared_ptr<DetachableWaker> waker;
+};
+
+// Appends "partition:offset:value" of what a read brings.
+Status take(KafkaReader& reader, std::vector<std::string>& into) {
+    MILLRACE_TRY_ASSIGN(const auto messages, reader.read());
+    for (const rd_kafka_message_t* m : messages)
+        into.push_back(fmt::format("{}:{}:{}", m->partition, m->offset,
+                                   std::string_view(static_cast<const char*>(m->payload), m->len)));
+    return {};
+}
+
+std::vector<std::string> read_count(KafkaWorld& world, KafkaReader& reader, std::size_t count) {
+    std::vector<std::string> got;
+    test::eventually(world.bell, [&] {
+        REQUIRE(take(reader, got));
+        return got.size() >= count;
+    });
+    return got;
+}
+
+Error read_until_failure(Readers& readers, KafkaReader& reader, std::vector<std::string>& got) {
+    Status status;
+    test::eventually(readers.world.bell, [&] {
+        readers.client->serve();
+        status = take(reader, got);
+        return !status.has_value();
+    });
+    return status.error();
+}
+
+}  // namespace
+
+TEST_CASE("KafkaReader reads its partitions from their start offsets in order",
+          "[operators][kafka]") {
+    KafkaWorld world;
+    REQUIRE(world.broker->create_topic("clicks", 2));
+    test::produce(world.broker->address(), "clicks",
+                  {{0, "a"}, {0, "b"}, {0, "c"}, {1, "d"}, {1, "e"}});
+    Readers readers(world, "clicks");
+    const auto reader =
+        readers.reader({{.partition = 0, .offset = 1}, {.partition = 1, .offset = 0}});
+    auto got = read_count(world, *reader, 4);
+    std::stable_sort(got.begin(), got.end(),
+                     [](const auto& a, const auto& b) { return a[0] < b[0]; });
+    CHECK(got == std::vector<std::string>{"0:1:b", "0:2:c", "1:0:d", "1:1:e"});
+    CHECK(reader->position(0) == 3);
+    CHECK(reader->position(1) == 2);
+    test::eventually(world.bell, [&] {
+        REQUIRE(take(*reader, got));
+        return reader->at_end();
+    });
+}
+
+TEST_CASE("KafkaReaders that share a client get their own partitions only", "[operators][kafka]") {
+    KafkaWorld world;
+    REQUIRE(world.broker->create_topic("clicks", 2));
+    test::produce(world.broker->address(), "clicks", {{0, "a"}, {1, "b"}});
+    Readers readers(world, "clicks");
+    const auto first = readers.reader({{.partition = 0, .offset = 0}});
+    CHECK(read_count(world, *first, 1) == std::vector<std::string>{"0:0:a"});
+    // The second comes and goes while the first goes on.
+    {
+        const auto second = readers.reader({{.partition = 1, .offset = 0}});
+        CHECK(read_count(world, *second, 1) == std::vector<std::string>{"1:0:b"});
+    }
+    test::produce(world.broker->address(), "clicks", {{0, "c"}, {1, "d"}});
+    CHECK(read_count(world, *first, 1) == std::vector<std::string>{"0:1:c"});
+    const auto third = readers.reader({{.partition = 1, .offset = 1}});
+    CHECK(read_count(world, *third, 1) == std::vector<std::string>{"1:1:d"});
+}
+
+TEST_CASE("KafkaReader fails with topic, partition and offset at a damaged batch",
+          "[operators][kafka]") {
+    KafkaWorld world;
+    REQUIRE(world.broker->create_topic("clicks", 2));
+    test::produce(world.broker->address(), "clicks", {{0, "a"}, {0, "b"}, {1, "c"}});
+    test::produce_damaged(world.broker->address(), "clicks", 0, {"x", "y"});
+    test::produce(world.broker->address(), "clicks", {{0, "d"}});
+    Readers readers(world, "clicks");
+    const auto reader =
+        readers.reader({{.partition = 0, .offset = 0}, {.partition = 1, .offset = 0}});
+    std::vector<std::string> got;
+    const Error error = read_until_failure(readers, *reader, got);
+    CHECK(error.code == Code::kCorruption);
+    CHECK_THAT(error.message, Catch::Contains("topic clicks, partition 0, offset 2"));
+    std::sort(got.begin(), got.end());
+    // Nothing is read twice or skipped by the attempts before.
+    CHECK(got == std::vector<std::string>{"0:0:a", "0:1:b", "1:0:c"});
+}
+
+TEST_CASE("KafkaReader shows the log's range when its offset is out of it", "[operators][kafka]") {
+    KafkaWorld world;
+    REQUIRE(world.broker->create_topic("clicks", 1));
+    test::produce(world.broker->address(), "clicks", {{0, "a"}, {0, "b"}});
+    Readers readers(world, "clicks");
+    const auto reader = readers.reader({{.partition = 0, .offset = 77}});
+    std::vector<std::string> got;
+    const Error error = read_until_failure(readers, *reader, got);
+    CHECK(error.code == Code::kInvalidArgument);
+    CHECK_THAT(error.message, Catch::Contains("partition 0, offset 77: the offset is out of range, "
+                                              "it holds offsets 0 to 1"));
+    CHECK(got.empty());
+}
+
+TEST_CASE("KafkaReader goes on after a broker was away and shows the cause meanwhile",
+          "[operators][kafka]") {
+    KafkaWorld world;
+    REQUIRE(world.broker->create_topic("clicks", 1));
+    test::produce(world.broker->address(), "clicks", {{0, "a"}});
+    Readers readers(world, "clicks");
+    const auto reader = readers.reader({{.partition = 0, .offset = 0}});
+    auto got = read_count(world, *reader, 1);
+    world.broker->set_down(1);
+    test::eventually(world.bell, [&] {
+        readers.client->serve();
+        REQUIRE(take(*reader, got));
+        return !readers.client->health().trouble().empty();
+    });
+    CHECK_THAT(readers.client->health().trouble(),
+               Catch::Contains("main") && Catch::Contains(world.broker->address()) &&
+                   Catch::Contains("Connection refused") && Catch::Contains("Hint:"));
+    world.broker->set_up(1);
+    test::produce(world.broker->address(), "clicks", {{0, "b"}});
+    test::eventually(world.bell, [&] {
+        REQUIRE(take(*reader, got));
+        return got.size() == 2;
+    });
+    CHECK(got.back() == "0:1:b");
+    test::eventually(world.bell, [&] {
+        readers.client->serve();
+        return readers.client->health().trouble().empty();
+    });
+}
+
+TEST_CASE("KafkaReader knows how far behind it is", "[operators][kafka]") {
+    KafkaWorld world;
+    REQUIRE(world.broker->create_topic("clicks", 2));
+    test::produce(world.broker->address(), "clicks", {{0, "a"}, {0, "b"}, {1, "c"}});
+    Readers readers(world, "clicks");
+    const auto reader =
+        readers.reader({{.partition = 0, .offset = 1}, {.partition = 1, .offset = 0}});
+    test::eventually(world.bell, [&] {
+        REQUIRE(reader->watch());
+        return reader->lag() == 2;
+    });
+    read_count(world, *reader, 2);
+    CHECK(reader->lag() == 0);
+}
+
+TEST_CASE("KafkaReader that nobody reads holds no more than its queue limits",
+          "[operators][kafka]") {
+    KafkaWorld world;
+    REQUIRE(world.broker->create_topic("clicks", 1));
+    std::vector<Sent> records(20'000, Sent{0, std::string(200, 'x')});
+    test::produce(world.broker->address(), "clicks", records);
+    const KafkaMemory memory{.consumer_bytes = 2 << 20};
+    const FetchQueueLimits limits = fetch_queue_limits(memory, 1);
+    Readers readers(world, "clicks", memory);
+    const auto reader = readers.reader({{.partition = 0, .offset = 0}});
+    test::eventually(world.bell, [&] { return reader->queued() >= limits.records; });
+    // One answer, of 1 MiB for a partition, may come on top.
+    CHECK(reader->queued() <= limits.records + (1 << 20) / 200);
+    CHECK(reader->queued() < records.size());
+    CHECK(read_count(world, *reader, records.size()).size() == records.size());
+}
+
+}  // namespace millrace::operators

@@ -1,0 +1,145 @@
+// The world that Kafka connectors are tested in: an embedded broker, a plain client beside it, a
+// thread for what may block, and a bell that tests wait on.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "operators/kafka/embedded_broker.h"
+#include "operators/kafka/kafka_client.h"
+#include "operators/operator.h"
+#include "runtime/base/clock.h"
+
+namespace millrace::operators::test {
+
+// A Waker that a test can wait for.
+class Bell final : public Waker {
+  public:
+    void wake() noexcept override {
+        const std::lock_guard lock(mutex_);
+        ++rings_;
+        rung_.notify_all();
+    }
+    // Waits for a ring since the last call, at most `most`.
+    void wait(std::chrono::milliseconds most) {
+        std::unique_lock lock(mutex_);
+        rung_.wait_for(lock, most, [&] { return rings_ != heard_; });
+        heard_ = rings_;
+    }
+    std::uint64_t rings() {
+        const std::lock_guard lock(mutex_);
+        return rings_;
+    }
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable rung_;
+    std::uint64_t rings_ = 0;
+    std::uint64_t heard_ = 0;
+};
+
+// One thread that may block, and runs what it is given in order.
+class BlockingThread {
+  public:
+    BlockingThread() : thread_([this] { run(); }) {}
+    ~BlockingThread() {
+        {
+            const std::lock_guard lock(mutex_);
+            stopped_ = true;
+        }
+        changed_.notify_all();
+        thread_.join();
+    }
+    BlockingThread(const BlockingThread&) = delete;
+    BlockingThread& operator=(const BlockingThread&) = delete;
+
+    Blocking submit() {
+        return [this](std::function<void()> work) {
+            const std::lock_guard lock(mutex_);
+            work_.push_back(std::move(work));
+            changed_.notify_all();
+        };
+    }
+
+  private:
+    void run() {
+        std::unique_lock lock(mutex_);
+        while (true) {
+            changed_.wait(lock, [&] { return stopped_ || !work_.empty(); });
+            if (work_.empty()) return;
+            const auto work = std::move(work_.front());
+            work_.pop_front();
+            lock.unlock();
+            work();
+            lock.lock();
+        }
+    }
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<std::function<void()>> work_;
+    bool stopped_ = false;
+    std::thread thread_;
+};
+
+struct Sent {
+    std::int32_t partition = 0;
+    std::string value;
+    std::optional<std::string> key = std::nullopt;
+    std::int64_t timestamp_ms = 1'700'000'000'000;
+};
+
+struct Received {
+    std::int32_t partition = 0;
+    std::int64_t offset = 0;
+    std::string value;
+    std::optional<std::string> key;
+    std::int64_t timestamp_ms = 0;
+    std::map<std::string, std::string> headers;
+};
+
+// Calls `step` until it says true; fails the test after 20 s.
+void eventually(Bell& bell, const std::function<bool()>& step);
+
+// Writes with a plain librdkafka client, waits for the acknowledgement of all.
+void produce(const std::string& brokers, const std::string& topic,
+             const std::vector<Sent>& records);
+
+// Reads `count` records of a topic with a plain librdkafka client, partitions 0 to partitions - 1
+// from the beginning, in the order of arrival.
+std::vector<Received> consume(const std::string& brokers, const std::string& topic, int partitions,
+                              std::size_t count);
+
+// Sends a record batch with these payloads whose checksum is wrong, as no good client does.
+void produce_damaged(const std::string& address, const std::string& topic, std::int32_t partition,
+                     const std::vector<std::string>& values);
+
+struct KafkaWorld {
+    explicit KafkaWorld(int brokers = 1);
+
+    KafkaConnection connection() const {
+        return {.name = "main",
+                .brokers = broker->address(),
+                .properties = {{"fetch.wait.max.ms", "10"}}};
+    }
+
+    std::unique_ptr<EmbeddedBroker> broker;
+    SystemClock clock;
+    Bell bell;
+    BlockingThread blocking;
+};
+
+}  // namespace millrace::operators::test
