@@ -163,11 +163,11 @@ TEST_CASE("KafkaReader goes on after a broker was away and shows the cause meanw
     test::eventually(world.bell, [&] {
         readers.client->serve();
         REQUIRE(take(*reader, got));
-        return !readers.client->health().trouble().empty();
+        return readers.client->health().trouble().find("Connection refused") != std::string::npos;
     });
     CHECK_THAT(readers.client->health().trouble(),
-               Catch::Contains("main") && Catch::Contains(world.broker->address()) &&
-                   Catch::Contains("Connection refused") && Catch::Contains("Hint:"));
+               Catch::StartsWith("Kafka cluster main at " + world.broker->address() + ": ") &&
+                   Catch::Contains("Hint: is the broker running"));
     world.broker->set_up(1);
     test::produce(world.broker->address(), "clicks", {{0, "b"}});
     test::eventually(world.bell, [&] {
