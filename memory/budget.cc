@@ -1,6 +1,8 @@
 #include "memory/budget.h"
 
 #include <algorithm>
+#include <functional>
+#include <limits>
 #include <utility>
 
 #include "memory/byte_size.h"
@@ -236,7 +238,9 @@ void Budget::shrink(OwnerId owner, Change change) {
 
 std::size_t Budget::rounded_up(std::size_t bytes) const {
     const std::size_t over = bytes % bytes_unit_;
-    return over == 0 ? bytes : bytes - over + bytes_unit_;
+    if (over == 0) return bytes;
+    const std::size_t down = bytes - over;
+    return down > std::numeric_limits<std::size_t>::max() - bytes_unit_ ? down : down + bytes_unit_;
 }
 
 std::string Budget::tag_text(OwnerId owner) const {
@@ -255,6 +259,8 @@ const Budget::Owner& Budget::at(OwnerId id) const {
 }
 
 bool Budget::try_grow(OwnerId id, Change change) {
+    if (change.reserved > limit_ || change.in_pages > limit_)
+        return false;  // Sums cannot overflow.
     Owner& owner = at(id);
     const std::size_t reserved = owner.reserved + change.reserved;
     const std::size_t in_pages = owner.in_pages + change.in_pages;

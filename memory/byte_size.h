@@ -35,7 +35,8 @@ class DecimalFraction {
 
     // bytes * f, rounded down.
     [[nodiscard]] std::uint64_t of(std::uint64_t bytes) const;
-    // bytes * f / (1 - f), rounded down, at most 2^63 - 1: the part beside which `bytes` is the rest.
+    // bytes * f / (1 - f), rounded down, at most 2^63 - 1: the part of a whole whose rest is
+    // `bytes`.
     [[nodiscard]] std::uint64_t beside(std::uint64_t bytes) const;
     // For example "0.4".
     [[nodiscard]] std::string to_string() const;

@@ -19,9 +19,10 @@ std::uint64_t mask_of(std::uint32_t begin, std::uint32_t end) {
 // The longest run of ones, found by doubling: starts[i] marks where 2^i ones begin.
 std::uint32_t longest_run(std::uint64_t bits) {
     if (bits == 0) return 0;
-    std::array<std::uint64_t, 7> starts{bits};
+    if (~bits == 0) return kWordPages;
+    std::array<std::uint64_t, 6> starts{bits};
     std::size_t top = 0;
-    while (top < 6) {
+    while (top < 5) {
         const std::uint64_t next = starts[top] & (starts[top] >> (1U << top));
         if (next == 0) break;
         starts[++top] = next;

@@ -1,10 +1,11 @@
 // Divides a process's memory into its regions, once, from one number.
 //
-//   process ─┬─ total ─┬─ framework   scheduler, RPC, metrics, logs, tables of the memory manager
-//            │         ├─ task        operator code, queues of client libraries; the remainder
-//            │         ├─ managed     state, models, batches: MemoryManager, divided into slots
-//            │         └─ network     buffers between tasks: NetworkBufferPool
-//            └─ overhead              code pages, stacks, allocator slack, safety margin
+//   process = total + overhead
+//     total = framework   scheduler, RPC, metrics, logs, tables of the memory manager
+//           + task        operator code, queues of client libraries; what the others leave
+//           + managed     state, models, batches: MemoryManager, divided into slots
+//           + network     buffers between tasks: NetworkBufferPool
+//     overhead            code pages, stacks, allocator slack, safety margin
 //
 // Whichever of these is set first in this order decides: A task.size and managed.size, B
 // flink.size (the total), C process.size; without any of them C with the cgroup limit, else with

@@ -23,7 +23,6 @@ std::size_t MemoryPool::page_bytes() const { return manager_.page_bytes(); }
 
 Result<Segment> MemoryPool::allocate(OwnerId owner, std::size_t bytes, Kind kind) {
     MILLRACE_CHECK_GT(bytes, 0U);
-    if (bytes > manager_.bytes()) bytes = manager_.bytes() + 1;  // Refused below, no overflow.
     const std::size_t charged = rounded_up(bytes);
     MILLRACE_TRY(grow(owner, {.in_pages = charged}));
     const auto pages = static_cast<std::uint32_t>(charged / page_bytes());
