@@ -116,6 +116,11 @@ class ScriptsTest(unittest.TestCase):
         self.refused(1, text, install, "--check", "build", "test", **environment)
         self.refused(64, "name at least one group", install, **environment)
 
+    def test_quickstart_says_where_to_look_when_the_build_cannot_be_configured(self):
+        path = self.bare_path(cmake="echo 'no compiler' && exit 1")
+        text = "the build could not be configured: see the end of build/quickstart.log"
+        self.refused(1, text, "deploy/quickstart", "--no-install", PATH=path)
+
     def test_the_test_command_refuses_what_it_does_not_know(self):
         self.refused(64, "unknown option '--fast'", "tests/run", "--fast")
         self.refused(64, "--filter needs a value", "tests/run", "--filter")
