@@ -9,9 +9,7 @@
 #include <sstream>
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -235,17 +233,7 @@ void Process::end() noexcept {
 }
 
 Result<int> Process::wait(std::chrono::milliseconds patience) {
-    if (exit_code_) {
-        return *exit_code_;
-    }
-    const Deadline deadline(patience);
-    const int descriptor = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
-    MILLRACE_CHECK_GE(descriptor, 0);
-    pollfd ended{descriptor, POLLIN, 0};
-    while (::poll(&ended, 1, deadline.left_ms()) < 0 && errno == EINTR) {
-    }
-    ::close(descriptor);
-    if (running()) {
+    if (!eventually(patience, [this] { return !running(); })) {
         return fail(Code::kDeadlineExceeded, "process {} runs after {} ms; its output is in {}",
                     pid_, patience.count(), output_path_.string());
     }
