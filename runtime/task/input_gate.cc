@@ -1,0 +1,118 @@
+#include "runtime/task/input_gate.h"
+
+#include <utility>
+#include <variant>
+
+#include "runtime/base/check.h"
+
+namespace millrace::task {
+
+namespace {
+
+std::size_t count_channels(std::span<const std::vector<InputChannel*>> inputs) {
+    std::size_t count = 0;
+    for (const auto& channels : inputs) count += channels.size();
+    return count;
+}
+
+}  // namespace
+
+InputGate::InputGate(std::span<const std::vector<InputChannel*>> inputs)
+    : aligner_(count_channels(inputs)) {
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        for (InputChannel* channel : inputs[i]) {
+            lanes_.push_back({.channel = channel, .input = static_cast<std::uint32_t>(i)});
+        }
+    }
+}
+
+void InputGate::attach(Waker& waker) {
+    for (const Lane& lane : lanes_) lane.channel->attach_consumer(waker);
+}
+
+Result<std::optional<GateElement>> InputGate::poll(TimePoint now) {
+    if (auto ready = pop_ready()) return ready;
+    for (std::size_t looked = 0; looked < lanes_.size(); ++looked) {
+        const std::size_t at = next_;
+        next_ = next_ + 1 == lanes_.size() ? 0 : next_ + 1;
+        if (aligner_.is_blocked(at) || aligner_.has_ended(at)) continue;
+        std::optional<data::Element> element = lanes_[at].channel->poll();
+        if (!element) {
+            if (const Error* why = lanes_[at].channel->failed()) return std::unexpected(*why);
+            continue;
+        }
+        if (std::holds_alternative<data::BatchPtr>(*element)) {
+            return GateElement{.element = *std::move(element), .input = lanes_[at].input};
+        }
+        if (const auto* watermark = std::get_if<data::Watermark>(&*element)) {
+            take(at, *watermark);
+        } else if (const auto* barrier = std::get_if<data::CheckpointBarrier>(&*element)) {
+            take(at, *barrier, now);
+        } else {
+            take_end(at, now);
+        }
+        if (auto ready = pop_ready()) return ready;
+    }
+    return std::nullopt;
+}
+
+void InputGate::take(std::size_t lane, const data::Watermark& watermark) {
+    std::optional<data::Watermark>& last = lanes_[lane].watermark;
+    if (last && last->event_time_ms >= watermark.event_time_ms) return;
+    last = watermark;
+    raise_watermark();
+}
+
+void InputGate::take(std::size_t lane, const data::CheckpointBarrier& barrier, TimePoint now) {
+    const bool was_aligning = aligner_.is_aligning();
+    const BarrierAligner::Outcome outcome = aligner_.on_barrier(lane, barrier);
+    if (!was_aligning || outcome.given_up) alignment_began_ = now;
+    note(outcome, now);
+}
+
+void InputGate::take_end(std::size_t lane, TimePoint now) {
+    const BarrierAligner::Outcome outcome = aligner_.on_end(lane);
+    raise_watermark();
+    note(outcome, now);
+    if (aligner_.have_all_ended()) push_ready(data::EndOfInput{});
+}
+
+void InputGate::note(const BarrierAligner::Outcome& outcome, TimePoint now) {
+    if (!outcome.aligned) return;
+    last_alignment_ = now - alignment_began_;
+    push_ready(*outcome.aligned);
+}
+
+void InputGate::raise_watermark() {
+    std::optional<data::Watermark> smallest;
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+        if (aligner_.has_ended(i)) continue;
+        const std::optional<data::Watermark>& watermark = lanes_[i].watermark;
+        if (!watermark) return;
+        if (!smallest || watermark->event_time_ms < smallest->event_time_ms) smallest = watermark;
+    }
+    if (!smallest) return;
+    if (watermark_ && watermark_->event_time_ms >= smallest->event_time_ms) return;
+    watermark_ = smallest;
+    push_ready(*smallest);
+}
+
+std::optional<GateElement> InputGate::pop_ready() {
+    if (ready_begin_ == ready_end_) return std::nullopt;
+    GateElement element{.element = std::move(ready_[ready_begin_++])};
+    if (ready_begin_ == ready_end_) ready_begin_ = ready_end_ = 0;
+    return element;
+}
+
+void InputGate::push_ready(data::Element element) {
+    MILLRACE_CHECK_LT(ready_end_, ready_.size());
+    ready_[ready_end_++] = std::move(element);
+}
+
+std::size_t InputGate::queued_bytes() const {
+    std::size_t bytes = 0;
+    for (const Lane& lane : lanes_) bytes += lane.channel->queued_bytes();
+    return bytes;
+}
+
+}  // namespace millrace::task

@@ -1,0 +1,82 @@
+// All inputs of one task as one stream: polls the channels in turn, aligns barriers, takes the
+// smallest watermark, counts the ends.
+//
+// What comes out: batches with the number of their input; a Watermark whenever the smallest one of
+// the channels that have not ended rises; a CheckpointBarrier when it is aligned; one EndOfInput
+// when every channel has ended. A channel that delivered a barrier is not polled until the cut is
+// made, so its rows stay where they are paid for.
+//
+// Threads:    the task's.
+// Ownership:  borrows the channels.
+// Limits:     no allocation after construction; a poll looks at each channel at most once.
+// Failure:    the first failed channel's reason.
+
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/status.h"
+#include "runtime/task/barrier_aligner.h"
+#include "runtime/task/channel.h"
+
+namespace millrace::task {
+
+struct GateElement {
+    data::Element element;
+    std::uint32_t input = 0;  // Of batches; control elements stand for all inputs.
+};
+
+class InputGate {
+  public:
+    // `inputs[i]`: the channels of input i. REQUIRES: at least one channel.
+    explicit InputGate(std::span<const std::vector<InputChannel*>> inputs);
+
+    void attach(Waker& waker);
+    // Takes the next element; nullopt when there is none now. Errors: a channel failed.
+    [[nodiscard]] Result<std::optional<GateElement>> poll(TimePoint now);
+    // Gives up the alignment of this checkpoint and of older ones.
+    void abort(std::uint64_t checkpoint_id) { aligner_.on_abort(checkpoint_id); }
+
+    // How long the channels of the last aligned checkpoint waited for each other.
+    [[nodiscard]] Duration last_alignment() const { return last_alignment_; }
+    // Batches that wait in the channels, those of blocked channels included.
+    [[nodiscard]] std::size_t queued_bytes() const;
+    [[nodiscard]] std::size_t channel_count() const { return lanes_.size(); }
+
+  private:
+    struct Lane {
+        InputChannel* channel = nullptr;
+        std::uint32_t input = 0;
+        std::optional<data::Watermark> watermark;
+    };
+
+    // Takes one control element in; what follows from it goes to ready_.
+    void take(std::size_t lane, const data::Watermark& watermark);
+    void take(std::size_t lane, const data::CheckpointBarrier& barrier, TimePoint now);
+    void take_end(std::size_t lane, TimePoint now);
+    void note(const BarrierAligner::Outcome& outcome, TimePoint now);
+    // Says so when the smallest watermark has risen.
+    void raise_watermark();
+    [[nodiscard]] std::optional<GateElement> pop_ready();
+    void push_ready(data::Element element);
+
+    std::vector<Lane> lanes_;
+    BarrierAligner aligner_;
+    std::size_t next_ = 0;  // Lane to look at first.
+    std::optional<data::Watermark> watermark_;
+    TimePoint alignment_began_{};
+    Duration last_alignment_{};
+
+    // One channel element causes at most a watermark, a barrier and the end.
+    std::array<data::Element, 3> ready_;
+    std::size_t ready_begin_ = 0;
+    std::size_t ready_end_ = 0;
+};
+
+}  // namespace millrace::task
