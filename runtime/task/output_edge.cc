@@ -22,25 +22,21 @@ Status OutputEdge::advance(TimePoint now) {
         if (!passed) return {};
     }
     MILLRACE_TRY(flush_due(now));
-    return send_watermarks();
+    send_watermarks();
+    return {};
 }
 
 bool OutputEdge::has_room() { return held_count_ == 0 && has_window(); }
 
 void OutputEdge::place(const data::Watermark& watermark) {
+    MILLRACE_CHECK_EQ(held_count_, 0U);  // It would overtake a barrier.
     for (Lane& lane : lanes_) {
         if (lane.watermark && lane.watermark->event_time_ms >= watermark.event_time_ms) continue;
         lane.watermark = watermark;
     }
 }
 
-Status OutputEdge::place(const data::CheckpointBarrier& barrier, TimePoint now) {
-    return hold(barrier, now);
-}
-
-Status OutputEdge::place(const data::EndOfInput& end, TimePoint now) { return hold(end, now); }
-
-Status OutputEdge::hold(data::Element element, TimePoint now) {
+Status OutputEdge::place_control(data::Element element, TimePoint now) {
     MILLRACE_CHECK(has_control_room());
     held_[held_count_++] = std::move(element);
     return advance(now);
@@ -74,13 +70,12 @@ Result<bool> OutputEdge::pass(std::size_t index) {
     return true;
 }
 
-Status OutputEdge::send_watermarks() {
+void OutputEdge::send_watermarks() {
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
         Lane& lane = lanes_[i];
         if (!lane.watermark || has_rows(i) || !lane.channel->has_room()) continue;
         lane.channel->push(*std::exchange(lane.watermark, std::nullopt));
     }
-    return {};
 }
 
 bool OutputEdge::is_settled() {

@@ -50,10 +50,11 @@ class OutputEdge {
     [[nodiscard]] bool has_control_room() const { return held_count_ < kHeldControlMax; }
     // REQUIRES: has_room() since the last operator call.
     virtual Status place(data::BatchPtr batch, TimePoint now) = 0;
+    // Kept until the rows before it are gone and there is room. REQUIRES: has_room() since the
+    // last operator call.
     void place(const data::Watermark& watermark);
-    // Control elements in order. REQUIRES: has_control_room().
-    Status place(const data::CheckpointBarrier& barrier, TimePoint now);
-    Status place(const data::EndOfInput& end, TimePoint now);
+    // A barrier or the end, behind all that was placed before. REQUIRES: has_control_room().
+    Status place_control(data::Element element, TimePoint now);
 
     // When advance() has something to do without a wake-up.
     [[nodiscard]] virtual TimePoint next_tick() const { return TimePoint::max(); }
@@ -83,6 +84,10 @@ class OutputEdge {
         (void)lane;
         return true;
     }
+    [[nodiscard]] virtual bool has_rows(std::size_t lane) const {
+        (void)lane;
+        return false;
+    }
     // Sends rows that lingered long enough, where there is room.
     virtual Status flush_due(TimePoint now) {
         (void)now;
@@ -91,11 +96,10 @@ class OutputEdge {
     [[nodiscard]] std::vector<Lane>& lanes() { return lanes_; }
 
   private:
-    Status hold(data::Element element, TimePoint now);
     // Sends the oldest held element where it has not passed; true when it passed everywhere.
     Result<bool> pass_oldest();
     Result<bool> pass(std::size_t lane);
-    Status send_watermarks();
+    void send_watermarks();
 
     std::vector<Lane> lanes_;
     std::array<data::Element, kHeldControlMax> held_;

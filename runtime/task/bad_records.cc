@@ -1,0 +1,95 @@
+#include "runtime/task/bad_records.h"
+
+#include <utility>
+
+#include "operators/error_stream.h"
+
+namespace millrace::task {
+
+namespace {
+
+std::int64_t second_of(TimePoint now) {
+    return std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
+}
+
+}  // namespace
+
+void BadRecordShare::add(std::uint64_t good, std::uint64_t bad, TimePoint now) {
+    const std::int64_t number = second_of(now);
+    Second& second = seconds_[static_cast<std::size_t>(number) % kSeconds];
+    if (second.number != number) second = {.number = number};
+    second.good += good;
+    second.bad += bad;
+}
+
+BadRecordShare::Second BadRecordShare::sum(TimePoint now) const {
+    const std::int64_t number = second_of(now);
+    Second sum;
+    for (const Second& second : seconds_) {
+        if (second.number < 0 || second.number + static_cast<std::int64_t>(kSeconds) <= number) {
+            continue;
+        }
+        sum.good += second.good;
+        sum.bad += second.bad;
+    }
+    return sum;
+}
+
+double BadRecordShare::share(TimePoint now) const {
+    const Second sum = this->sum(now);
+    if (sum.bad == 0) return 0;
+    return static_cast<double>(sum.bad) / static_cast<double>(sum.good + sum.bad);
+}
+
+std::uint64_t BadRecordShare::bad(TimePoint now) const { return sum(now).bad; }
+
+std::uint64_t BadRecordShare::all(TimePoint now) const {
+    const Second sum = this->sum(now);
+    return sum.good + sum.bad;
+}
+
+ErrorRows::ErrorRows(std::unique_ptr<OutputEdge> edge, data::BatchMemory& memory)
+    : edge_(std::move(edge)), builder_(operators::errors_schema(), memory) {}
+
+Status ErrorRows::append(std::string_view step, const operators::Rejection& rejection,
+                         TimePoint now) {
+    using operators::ErrorColumn;
+    MILLRACE_TRY(builder_.begin());
+    const auto set = [&](ErrorColumn column, std::string_view text) -> Status {
+        return builder_.set_text(static_cast<std::size_t>(column), text);
+    };
+    MILLRACE_TRY(set(ErrorColumn::kStep, step));
+    MILLRACE_TRY(set(ErrorColumn::kCode, rejection.code));
+    MILLRACE_TRY(set(ErrorColumn::kMessage, rejection.message));
+    MILLRACE_TRY(set(ErrorColumn::kField, rejection.field));
+    MILLRACE_TRY(set(ErrorColumn::kSplit, rejection.split));
+    MILLRACE_TRY(set(ErrorColumn::kKey, rejection.key));
+    MILLRACE_TRY(set(ErrorColumn::kPayload, rejection.payload));
+    builder_.end_row(rejection.position);
+    if (oldest_ == TimePoint::max()) oldest_ = now;
+    return builder_.is_full() ? flush(now) : Status{};
+}
+
+Status ErrorRows::flush(TimePoint now) {
+    if (builder_.rows() == 0) return {};
+    oldest_ = TimePoint::max();
+    return edge_->place(builder_.finish(), now);
+}
+
+Status ErrorRows::advance(TimePoint now) {
+    MILLRACE_TRY(edge_->advance(now));
+    if (now < next_tick() || !edge_->has_room()) return {};
+    return flush(now);
+}
+
+TimePoint ErrorRows::next_tick() const {
+    return oldest_ == TimePoint::max() ? oldest_ : oldest_ + kLinger;
+}
+
+Status BadRecords::reject(std::string_view step, const operators::Rejection& rejection,
+                          TimePoint now) {
+    MILLRACE_TRY(policy_.on_bad_record(step, rejection, now));
+    return errors_ == nullptr ? Status{} : errors_->append(step, rejection, now);
+}
+
+}  // namespace millrace::task

@@ -1,0 +1,105 @@
+// What happens to records that cannot be used: counted against a limit, and sent to the dead
+// letters as rows of the stream `errors`.
+//
+// Threads:    BadRecordPolicy from any thread; BadRecordShare one owner; the others the task's.
+// Ownership:  the policy belongs to the job in this TaskManager and outlives its tasks.
+// Limits:     an errors batch is as large as any batch; BadRecordShare keeps 60 seconds.
+// Failure:    kInvalidArgument when the limit is passed, kResourceExhausted without memory.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "operators/operator.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/status.h"
+#include "runtime/data/batch_memory.h"
+#include "runtime/task/output_edge.h"
+
+namespace millrace::task {
+
+// Decides when bad records are too many. One per job and TaskManager, shared by its tasks.
+class BadRecordPolicy {
+  public:
+    virtual ~BadRecordPolicy() = default;
+    // A source handed on this many records.
+    virtual void on_records_read(std::uint64_t records, TimePoint now) = 0;
+    // An Error fails the task: the limit is passed.
+    virtual Status on_bad_record(std::string_view step, const operators::Rejection& rejection,
+                                 TimePoint now) = 0;
+};
+
+// The share of bad records among all of the last minute.
+class BadRecordShare {
+  public:
+    static constexpr std::size_t kSeconds = 60;
+
+    void add(std::uint64_t good, std::uint64_t bad, TimePoint now);
+    // 0 to 1; 0 when there was none.
+    [[nodiscard]] double share(TimePoint now) const;
+    [[nodiscard]] std::uint64_t bad(TimePoint now) const;
+    [[nodiscard]] std::uint64_t all(TimePoint now) const;
+
+  private:
+    struct Second {
+        std::int64_t number = -1;  // Since the clock's beginning.
+        std::uint64_t good = 0;
+        std::uint64_t bad = 0;
+    };
+    [[nodiscard]] Second sum(TimePoint now) const;
+
+    std::array<Second, kSeconds> seconds_;
+};
+
+// Collects rejected records as rows of the stream `errors` (operators/error_stream.h) and sends
+// them on an edge.
+class ErrorRows {
+  public:
+    // How long the first of a few rows waits for others.
+    static constexpr Duration kLinger = std::chrono::milliseconds(2);
+
+    ErrorRows(std::unique_ptr<OutputEdge> edge, data::BatchMemory& memory);
+
+    Status append(std::string_view step, const operators::Rejection& rejection, TimePoint now);
+    // Sends what is there.
+    Status flush(TimePoint now);
+    // Carries on with what is held back and sends what lingered long enough.
+    Status advance(TimePoint now);
+    [[nodiscard]] TimePoint next_tick() const;
+    // True when a barrier or the end may be placed: rows that wait go before it.
+    [[nodiscard]] bool has_control_room() {
+        return builder_.rows() == 0 ? edge_->has_control_room() : edge_->has_room();
+    }
+    [[nodiscard]] OutputEdge& edge() { return *edge_; }
+    [[nodiscard]] const OutputEdge& edge() const { return *edge_; }
+
+  private:
+    std::unique_ptr<OutputEdge> edge_;
+    data::BatchBuilder builder_;
+    TimePoint oldest_ = TimePoint::max();  // When the first row that waits came.
+};
+
+// Where a task's operators take their rejected records: counts them, then hands them on.
+class BadRecords {
+  public:
+    // Without `errors` the records are counted and dropped.
+    BadRecords(BadRecordPolicy& policy, std::unique_ptr<ErrorRows> errors)
+        : policy_(policy), errors_(std::move(errors)) {}
+
+    Status reject(std::string_view step, const operators::Rejection& rejection, TimePoint now);
+    void on_records_read(std::uint64_t records, TimePoint now) {
+        policy_.on_records_read(records, now);
+    }
+    [[nodiscard]] ErrorRows* errors() { return errors_.get(); }
+    [[nodiscard]] const ErrorRows* errors() const { return errors_.get(); }
+
+  private:
+    BadRecordPolicy& policy_;
+    std::unique_ptr<ErrorRows> errors_;
+};
+
+}  // namespace millrace::task
