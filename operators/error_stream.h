@@ -25,10 +25,10 @@ enum class ErrorColumn : std::uint8_t { kStep, kCode, kMessage, kField, kSplit, 
         };
         constexpr data::Kind kText = data::Kind::kString;
         constexpr data::Kind kBytes = data::Kind::kBytes;
-        auto made = data::Schema::make({field("step", kText), field("code", kText),
-                                        field("message", kText), field("field", kText),
-                                        field("split", kText), field("key", kBytes),
-                                        field("payload", kBytes)});
+        auto made =
+            data::Schema::make({field("step", kText), field("code", kText), field("message", kText),
+                                field("field", kText), field("split", kText), field("key", kBytes),
+                                field("payload", kBytes)});
         MILLRACE_CHECK(made.has_value());
         return *std::move(made);
     }();

@@ -4,9 +4,11 @@
 //   1. The first barrier n blocks its channel until barrier n came on every channel that has not
 //      ended; then the cut is aligned and all channels are released.
 //   2. The end of a channel counts as the arrival of every barrier that is still to come on it.
-//   3. A barrier newer than the one that is being aligned gives the older one up and takes its place.
+//   3. A barrier newer than the one that is being aligned gives the older one up and takes its
+//   place.
 //   4. An abort of n gives up n and everything older, also when its first barrier is still to come.
-//   5. A barrier that is not newer than the last one aligned or given up is ignored, as is one older
+//   5. A barrier that is not newer than the last one aligned or given up is ignored, as is one
+//   older
 //      than the one that is being aligned.
 //
 // Threads:    one owner.

@@ -13,15 +13,14 @@ namespace millrace::task {
 namespace {
 
 metrics::Counter& counter(operators::OperatorContext& context, std::string_view name) {
-    return context.metrics.counter(
-        fmt::format("flink_taskmanager_job_task_operator_{}", name),
-        fmt::format("{} (scope: taskmanager_job_task_operator)", name));
+    return context.metrics.counter(fmt::format("flink_taskmanager_job_task_operator_{}", name),
+                                   fmt::format("{} (scope: taskmanager_job_task_operator)", name));
 }
 
 metrics::Gauge& gauge(operators::OperatorContext& context, std::string_view name) {
-    metrics::Gauge& made = context.metrics.gauge(
-        fmt::format("flink_taskmanager_job_task_operator_{}", name),
-        fmt::format("{} (scope: taskmanager_job_task_operator)", name));
+    metrics::Gauge& made =
+        context.metrics.gauge(fmt::format("flink_taskmanager_job_task_operator_{}", name),
+                              fmt::format("{} (scope: taskmanager_job_task_operator)", name));
     // What Flink shows before the first watermark.
     made.set(static_cast<double>(std::numeric_limits<std::int64_t>::min()));
     return made;
@@ -51,12 +50,11 @@ void Inbox::push(data::Element element, std::uint32_t input) {
 
 ChainNode::ChainNode(std::unique_ptr<operators::Source> source,
                      std::unique_ptr<operators::Step> step, operators::OperatorContext context,
-                     BadRecords& bad_records, const TimePoint& now)
+                     ChainCommons& commons)
     : source_(source.get()),
       step_(step.get()),
       context_(context),
-      bad_records_(bad_records),
-      now_(now),
+      commons_(commons),
       rows_in_(counter(context_, "numRecordsIn")),
       bytes_in_(counter(context_, "numBytesIn")),
       batches_in_(counter(context_, "numBatchesIn")),
@@ -100,10 +98,15 @@ void ChainNode::emit_to(std::uint32_t side, data::BatchPtr batch) {
         rows_out_.add(batch->rows());
         bytes_out_.add(batch->bytes());
         batches_out_.add();
-        if (source_ != nullptr) bad_records_.on_records_read(batch->rows(), now_);
+        if (source_ != nullptr) commons_.bad_records.on_records_read(batch->rows(), commons_.now);
     }
     for (const Child& child : to.children) child.node->receive(batch, child.input);
-    for (auto& edge : to.edges) note(edge->place(batch, now_));
+    for (auto& edge : to.edges) {
+        commons_.traffic.rows_out.add(batch->rows());
+        commons_.traffic.bytes_out.add(batch->bytes());
+        commons_.traffic.batches_out.add();
+        note(edge->place(batch, commons_.now));
+    }
 }
 
 void ChainNode::emit_watermark(data::Watermark watermark) {
@@ -116,7 +119,7 @@ void ChainNode::emit_watermark(data::Watermark watermark) {
 
 Status ChainNode::reject(const operators::Rejection& rejection) {
     rows_rejected_.add();
-    return bad_records_.reject(name(), rejection, now_);
+    return commons_.bad_records.reject(name(), rejection, commons_.now);
 }
 
 void ChainNode::receive(data::Element element, std::uint32_t input) {
@@ -133,7 +136,7 @@ void ChainNode::receive(data::Element element, std::uint32_t input) {
 Status ChainNode::pass_on(const data::Element& control) {
     for (Side& side : sides_) {
         for (const Child& child : side.children) child.node->receive(control, child.input);
-        for (auto& edge : side.edges) MILLRACE_TRY(edge->place_control(control, now_));
+        for (auto& edge : side.edges) MILLRACE_TRY(edge->place_control(control, commons_.now));
     }
     return {};
 }
@@ -149,7 +152,7 @@ void ChainNode::note(Status status) {
 }
 
 bool ChainNode::have_edges_room() {
-    ErrorRows* const errors = bad_records_.errors();
+    ErrorRows* const errors = commons_.bad_records.errors();
     if (errors != nullptr && !errors->edge().has_room()) return false;
     return std::ranges::all_of(sides_, [](Side& side) {
         return std::ranges::all_of(side.edges, [](auto& edge) { return edge->has_room(); });
@@ -161,7 +164,7 @@ bool ChainNode::has_room_behind() {
 }
 
 bool ChainNode::has_control_room_behind() {
-    ErrorRows* const errors = bad_records_.errors();
+    ErrorRows* const errors = commons_.bad_records.errors();
     if (errors != nullptr && !errors->has_control_room()) return false;
     return std::ranges::all_of(sides_, [](Side& side) {
         return side.has_empty_inboxes() &&

@@ -43,13 +43,30 @@ class Inbox {
     std::size_t count_ = 0;
 };
 
+// What crosses the borders of a whole task.
+struct ChainTraffic {
+    metrics::Counter rows_in;
+    metrics::Counter bytes_in;
+    metrics::Counter batches_in;
+    metrics::Counter rows_out;
+    metrics::Counter bytes_out;
+    metrics::Counter batches_out;
+};
+
+// What the operators of one chain share.
+struct ChainCommons {
+    BadRecords bad_records;
+    ChainTraffic traffic;
+    TimePoint now{};  // Of the call under way.
+};
+
 class ChainNode final : public operators::Output {
   public:
     static constexpr std::uint32_t kSidesMax = 4;
 
-    // `now` is the time of the call under way. Exactly one of `source` and `step` is set.
+    // Exactly one of `source` and `step` is set.
     ChainNode(std::unique_ptr<operators::Source> source, std::unique_ptr<operators::Step> step,
-              operators::OperatorContext context, BadRecords& bad_records, const TimePoint& now);
+              operators::OperatorContext context, ChainCommons& commons);
 
     void add_child(std::uint32_t side, ChainNode& child, std::uint32_t input);
     void add_edge(std::uint32_t side, std::unique_ptr<OutputEdge> edge);
@@ -85,18 +102,17 @@ class ChainNode final : public operators::Output {
     }
     // Batches emitted by the call under way.
     [[nodiscard]] bool has_emitted() const { return has_emitted_; }
-    [[nodiscard]] std::uint64_t rows_out() const { return rows_out_.value(); }
     [[nodiscard]] std::size_t depth() const { return depth_; }
 
     // The chain's notes.
     Inbox inbox;
-    state::SnapshotReader* restored = nullptr;          // To restore from; null for a fresh start.
-    std::unique_ptr<state::SnapshotWriter> snapshot;    // Of the barrier at the front.
-    TimePoint tick = TimePoint::max();                  // next_tick() after the last call.
+    state::SnapshotReader* restored = nullptr;        // To restore from; null for a fresh start.
+    std::unique_ptr<state::SnapshotWriter> snapshot;  // Of the barrier at the front.
+    TimePoint tick = TimePoint::max();                // next_tick() after the last call.
     bool is_open = false;
-    bool is_blocked = false;   // Said kBlocked about the inbox's front, and nothing rang since.
-    bool is_dry = false;       // A source that had nothing, and nothing rang since.
-    bool has_ticked = false;   // The last call was on_tick().
+    bool is_blocked = false;  // Said kBlocked about the inbox's front, and nothing rang since.
+    bool is_dry = false;      // A source that had nothing, and nothing rang since.
+    bool has_ticked = false;  // The last call was on_tick().
     bool has_ended = false;
 
   private:
@@ -118,8 +134,7 @@ class ChainNode final : public operators::Output {
     operators::Source* const source_;
     operators::Step* const step_;
     operators::OperatorContext context_;
-    BadRecords& bad_records_;
-    const TimePoint& now_;
+    ChainCommons& commons_;
     std::array<Side, kSidesMax> sides_;
     std::size_t depth_ = 0;
     bool has_emitted_ = false;

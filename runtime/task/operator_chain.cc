@@ -25,7 +25,8 @@ Result<T> in_step(const ChainNode& node, Result<T> result) {
 
 OperatorChain::OperatorChain(ChainObserver& observer, BadRecordPolicy& policy,
                              std::unique_ptr<ErrorRows> errors)
-    : observer_(observer), bad_records_(policy, std::move(errors)) {}
+    : observer_(observer),
+      commons_{.bad_records = BadRecords(policy, std::move(errors)), .traffic = {}} {}
 
 OperatorChain::~OperatorChain() {
     for (const auto& node : nodes_) MILLRACE_CHECK(!node->is_open);
@@ -44,8 +45,7 @@ OperatorChain::NodeId OperatorChain::add_source(std::unique_ptr<operators::Sourc
                                                 operators::OperatorContext context,
                                                 state::SnapshotReader* restored) {
     MILLRACE_CHECK(nodes_.empty());
-    add_node(std::make_unique<ChainNode>(std::move(source), nullptr, context, bad_records_, now_),
-             restored);
+    add_node(std::make_unique<ChainNode>(std::move(source), nullptr, context, commons_), restored);
     return 0;
 }
 
@@ -55,8 +55,7 @@ OperatorChain::NodeId OperatorChain::add_root(std::unique_ptr<operators::Step> s
                                               state::SnapshotReader* restored) {
     MILLRACE_CHECK(nodes_.empty() && gate != nullptr);
     gate_ = std::move(gate);
-    add_node(std::make_unique<ChainNode>(nullptr, std::move(step), context, bad_records_, now_),
-             restored);
+    add_node(std::make_unique<ChainNode>(nullptr, std::move(step), context, commons_), restored);
     return 0;
 }
 
@@ -65,8 +64,7 @@ OperatorChain::NodeId OperatorChain::add_step(std::unique_ptr<operators::Step> s
                                               state::SnapshotReader* restored) {
     MILLRACE_CHECK_LT(link.parent, nodes_.size());
     ChainNode& node = add_node(
-        std::make_unique<ChainNode>(nullptr, std::move(step), context, bad_records_, now_),
-        restored);
+        std::make_unique<ChainNode>(nullptr, std::move(step), context, commons_), restored);
     nodes_[link.parent]->add_child(link.side, node, link.input);
     return static_cast<NodeId>(nodes_.size() - 1);
 }
@@ -79,7 +77,7 @@ void OperatorChain::add_edge(NodeId from, std::uint32_t side, std::unique_ptr<Ou
 template <class F>
 void OperatorChain::for_each_edge(F&& f) {
     for (const auto& node : nodes_) node->for_each_edge(f);
-    if (ErrorRows* errors = bad_records_.errors()) f(errors->edge());
+    if (ErrorRows* errors = commons_.bad_records.errors()) f(errors->edge());
 }
 
 void OperatorChain::attach(Waker& waker) {
@@ -89,7 +87,7 @@ void OperatorChain::attach(Waker& waker) {
 
 Status OperatorChain::open(TimePoint now) {
     MILLRACE_CHECK(!nodes_.empty());
-    now_ = now;
+    commons_.now = now;
     for (const auto& node : nodes_) deepest_first_.push_back(node.get());
     std::ranges::stable_sort(deepest_first_, std::ranges::greater{}, &ChainNode::depth);
     for (const auto& node : nodes_ | std::views::reverse) {
@@ -118,7 +116,7 @@ void OperatorChain::unblock() {
 }
 
 Status OperatorChain::advance_edges(TimePoint now) {
-    now_ = now;
+    commons_.now = now;
     Status first;
     const auto keep = [&](Status status) {
         if (first.has_value() && !status.has_value()) first = std::move(status);
@@ -126,7 +124,7 @@ Status OperatorChain::advance_edges(TimePoint now) {
     for (const auto& node : nodes_) {
         node->for_each_edge([&](OutputEdge& edge) { keep(edge.advance(now)); });
     }
-    if (ErrorRows* errors = bad_records_.errors()) keep(errors->advance(now));
+    if (ErrorRows* errors = commons_.bad_records.errors()) keep(errors->advance(now));
     if (const Error* why = failed_edge()) keep(std::unexpected(*why));
     return first;
 }
@@ -139,11 +137,11 @@ bool OperatorChain::is_front_runnable(ChainNode& node) const {
 }
 
 bool OperatorChain::is_tick_runnable(ChainNode& node) const {
-    return node.tick <= now_ && !node.has_ended && node.has_room_behind();
+    return node.tick <= commons_.now && !node.has_ended && node.has_room_behind();
 }
 
 Result<bool> OperatorChain::run_one(TimePoint now) {
-    now_ = now;
+    commons_.now = now;
     for (ChainNode* node : deepest_first_) {
         const bool front = is_front_runnable(*node);
         // A tick goes first, but never twice in a row while there is input.
@@ -178,10 +176,16 @@ Status OperatorChain::run_node(ChainNode& node) {
     MILLRACE_TRY(node.take_failure());
     if (!progress) return std::unexpected(std::move(progress).error());
     switch (*progress) {
-        case Progress::kDone: node.inbox.pop(); return {};
-        case Progress::kYield: return {};
-        case Progress::kBlocked: node.is_blocked = true; return {};
-        case Progress::kEnd: break;
+        case Progress::kDone:
+            node.inbox.pop();
+            return {};
+        case Progress::kYield:
+            return {};
+        case Progress::kBlocked:
+            node.is_blocked = true;
+            return {};
+        case Progress::kEnd:
+            break;
     }
     return fail(Code::kInternal, "said kEnd, which is for sources only");
 }
@@ -216,8 +220,7 @@ Result<Progress> OperatorChain::run_barrier(ChainNode& node,
         }
     }
     if (node.snapshot != nullptr) {
-        auto progress =
-            in_step(node, node.op().snapshot(barrier.checkpoint_id, *node.snapshot));
+        auto progress = in_step(node, node.op().snapshot(barrier.checkpoint_id, *node.snapshot));
         if (progress && *progress != Progress::kDone) return progress;
         node.snapshot.reset();
         if (!progress && barrier_outcome_) {
@@ -250,10 +253,10 @@ Status OperatorChain::pass_on(ChainNode& node, const data::Element& control, boo
 }
 
 Status OperatorChain::pass_errors(const data::Element& control) {
-    ErrorRows* const errors = bad_records_.errors();
+    ErrorRows* const errors = commons_.bad_records.errors();
     if (errors == nullptr) return {};
-    MILLRACE_TRY(errors->flush(now_));
-    return errors->edge().place_control(control, now_);
+    MILLRACE_TRY(errors->flush(commons_.now));
+    return errors->edge().place_control(control, commons_.now);
 }
 
 bool OperatorChain::may_take_input() {
@@ -266,8 +269,13 @@ bool OperatorChain::may_take_input() {
 Result<bool> OperatorChain::take_input() {
     if (root().has_ended) return false;
     if (gate_ == nullptr) return poll_source(root());
-    MILLRACE_TRY_ASSIGN(auto element, gate_->poll(now_));
+    MILLRACE_TRY_ASSIGN(auto element, gate_->poll(commons_.now));
     if (!element) return false;
+    if (const auto* batch = std::get_if<data::BatchPtr>(&element->element)) {
+        commons_.traffic.rows_in.add((*batch)->rows());
+        commons_.traffic.bytes_in.add((*batch)->bytes());
+        commons_.traffic.batches_in.add();
+    }
     root().receive(std::move(element->element), element->input);
     return true;
 }
@@ -281,9 +289,14 @@ Result<bool> OperatorChain::poll_source(ChainNode& root) {
     if (!progress) return std::unexpected(std::move(progress).error());
     switch (*progress) {
         case Progress::kDone:
-        case Progress::kBlocked: root.is_dry = true; break;
-        case Progress::kYield: return true;
-        case Progress::kEnd: root.receive(data::EndOfInput{}, 0); return true;
+        case Progress::kBlocked:
+            root.is_dry = true;
+            break;
+        case Progress::kYield:
+            return true;
+        case Progress::kEnd:
+            root.receive(data::EndOfInput{}, 0);
+            return true;
     }
     return emitted;
 }
@@ -319,7 +332,7 @@ TimePoint OperatorChain::next_tick_after(TimePoint now) const {
         if (!node->has_ended) consider(node->tick);
         node->for_each_edge([&](OutputEdge& edge) { consider(edge.next_tick()); });
     }
-    if (const ErrorRows* errors = bad_records_.errors()) consider(errors->next_tick());
+    if (const ErrorRows* errors = commons_.bad_records.errors()) consider(errors->next_tick());
     return next;
 }
 

@@ -120,6 +120,8 @@ class OperatorChain {
     Status abort(std::uint64_t checkpoint_id);
 
     [[nodiscard]] const InputGate* gate() const { return gate_.get(); }
+    // Read by any thread.
+    [[nodiscard]] const ChainTraffic& traffic() const { return commons_.traffic; }
     // Bytes that wait in the edges' channels.
     [[nodiscard]] std::size_t queued_out_bytes();
     // For people: where it is stuck; empty when it is not.
@@ -149,12 +151,11 @@ class OperatorChain {
     void for_each_edge(F&& f);
 
     ChainObserver& observer_;
-    BadRecords bad_records_;
+    ChainCommons commons_;
     std::vector<std::unique_ptr<ChainNode>> nodes_;  // Parents before children.
     std::vector<ChainNode*> deepest_first_;
     std::unique_ptr<InputGate> gate_;
 
-    TimePoint now_{};                  // Of the call under way.
     std::size_t barrier_to_pass_ = 0;  // Operators that the current barrier has not passed.
     Status barrier_outcome_;           // First snapshot error of the current barrier.
     std::size_t running_ = 0;          // Operators that have not ended.

@@ -79,9 +79,8 @@ void OutputEdge::send_watermarks() {
 }
 
 bool OutputEdge::is_settled() {
-    return held_count_ == 0 && std::ranges::all_of(lanes_, [](const Lane& lane) {
-               return lane.channel->is_settled();
-           });
+    return held_count_ == 0 &&
+           std::ranges::all_of(lanes_, [](const Lane& lane) { return lane.channel->is_settled(); });
 }
 
 const Error* OutputEdge::failed() const {

@@ -57,7 +57,7 @@ class Schedulable : public Waker {
 
     // True when wake() was called since the last begin_step().
     [[nodiscard]] bool is_ready() const { return ready_.load(); }
-    void begin_step() { ready_.exchange(false); }
+    void begin_step() { was_rung_ = ready_.exchange(false); }
     void end_step(Duration ran) {
         run_ns_.store(run_ns() + static_cast<std::uint64_t>(ran.count()),
                       std::memory_order_relaxed);
@@ -65,10 +65,15 @@ class Schedulable : public Waker {
     // Names the worker whose bell wake() rings; null while nobody steps it.
     void set_home(Sleeper* home) { home_.store(home); }
 
+  protected:
+    // True when somebody rang since the step before this one.
+    [[nodiscard]] bool was_rung() const { return was_rung_; }
+
   private:
     std::atomic<bool> ready_{true};
     std::atomic<Sleeper*> home_{nullptr};
     std::atomic<std::uint64_t> run_ns_{0};
+    bool was_rung_ = true;  // The stepping thread's.
 };
 
 }  // namespace millrace::task

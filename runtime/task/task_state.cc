@@ -25,12 +25,18 @@ constexpr std::array<std::pair<TaskState, TaskState>, 9> kMoves{{
 
 std::string_view to_string(TaskState state) {
     switch (state) {
-        case kCreated: return "CREATED";
-        case kInitializing: return "INITIALIZING";
-        case kRunning: return "RUNNING";
-        case kFinished: return "FINISHED";
-        case kFailed: return "FAILED";
-        case kCanceled: return "CANCELED";
+        case kCreated:
+            return "CREATED";
+        case kInitializing:
+            return "INITIALIZING";
+        case kRunning:
+            return "RUNNING";
+        case kFinished:
+            return "FINISHED";
+        case kFailed:
+            return "FAILED";
+        case kCanceled:
+            return "CANCELED";
     }
     return "UNKNOWN";
 }
