@@ -1,8 +1,10 @@
 #include "runtime/task/bad_records.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "operators/error_stream.h"
+#include "runtime/base/check.h"
 
 namespace millrace::task {
 
@@ -48,8 +50,10 @@ std::uint64_t BadRecordShare::all(TimePoint now) const {
     return sum.good + sum.bad;
 }
 
-ErrorRows::ErrorRows(std::unique_ptr<OutputEdge> edge, data::BatchMemory& memory)
-    : edge_(std::move(edge)), builder_(operators::errors_schema(), memory) {}
+ErrorRows::ErrorRows(std::vector<std::unique_ptr<OutputEdge>> edges, data::BatchMemory& memory)
+    : edges_(std::move(edges)), builder_(operators::errors_schema(), memory) {
+    MILLRACE_CHECK(!edges_.empty());
+}
 
 Status ErrorRows::append(std::string_view step, const operators::Rejection& rejection,
                          TimePoint now) {
@@ -73,13 +77,30 @@ Status ErrorRows::append(std::string_view step, const operators::Rejection& reje
 Status ErrorRows::flush(TimePoint now) {
     if (builder_.rows() == 0) return {};
     oldest_ = TimePoint::max();
-    return edge_->place(builder_.finish(), now);
+    const data::BatchPtr batch = builder_.finish();
+    for (const auto& edge : edges_) MILLRACE_TRY(edge->place(batch, now));
+    return {};
+}
+
+Status ErrorRows::place_control(const data::Element& control, TimePoint now) {
+    MILLRACE_TRY(flush(now));
+    for (const auto& edge : edges_) MILLRACE_TRY(edge->place_control(control, now));
+    return {};
 }
 
 Status ErrorRows::advance(TimePoint now) {
-    MILLRACE_TRY(edge_->advance(now));
-    if (now < next_tick() || !edge_->has_room()) return {};
+    for (const auto& edge : edges_) MILLRACE_TRY(edge->advance(now));
+    if (now < next_tick() || !has_room()) return {};
     return flush(now);
+}
+
+bool ErrorRows::has_room() {
+    return std::ranges::all_of(edges_, [](const auto& edge) { return edge->has_room(); });
+}
+
+bool ErrorRows::has_control_room() {
+    if (builder_.rows() > 0) return has_room();
+    return std::ranges::all_of(edges_, [](const auto& edge) { return edge->has_control_room(); });
 }
 
 TimePoint ErrorRows::next_tick() const {

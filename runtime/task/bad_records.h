@@ -11,8 +11,10 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "operators/operator.h"
 #include "runtime/base/clock.h"
@@ -56,13 +58,14 @@ class BadRecordShare {
 };
 
 // Collects rejected records as rows of the stream `errors` (operators/error_stream.h) and sends
-// them on an edge.
+// them to every sink that reads it.
 class ErrorRows {
   public:
     // How long the first of a few rows waits for others.
     static constexpr Duration kLinger = std::chrono::milliseconds(2);
 
-    ErrorRows(std::unique_ptr<OutputEdge> edge, data::BatchMemory& memory);
+    // REQUIRES: at least one edge.
+    ErrorRows(std::vector<std::unique_ptr<OutputEdge>> edges, data::BatchMemory& memory);
 
     Status append(std::string_view step, const operators::Rejection& rejection, TimePoint now);
     // Sends what is there.
@@ -70,15 +73,15 @@ class ErrorRows {
     // Carries on with what is held back and sends what lingered long enough.
     Status advance(TimePoint now);
     [[nodiscard]] TimePoint next_tick() const;
+    // Sends what is there, then the barrier or end. REQUIRES: has_control_room().
+    Status place_control(const data::Element& control, TimePoint now);
+    [[nodiscard]] bool has_room();
     // True when a barrier or the end may be placed: rows that wait go before it.
-    [[nodiscard]] bool has_control_room() {
-        return builder_.rows() == 0 ? edge_->has_control_room() : edge_->has_room();
-    }
-    [[nodiscard]] OutputEdge& edge() { return *edge_; }
-    [[nodiscard]] const OutputEdge& edge() const { return *edge_; }
+    [[nodiscard]] bool has_control_room();
+    [[nodiscard]] std::span<const std::unique_ptr<OutputEdge>> edges() const { return edges_; }
 
   private:
-    std::unique_ptr<OutputEdge> edge_;
+    std::vector<std::unique_ptr<OutputEdge>> edges_;
     data::BatchBuilder builder_;
     TimePoint oldest_ = TimePoint::max();  // When the first row that waits came.
 };

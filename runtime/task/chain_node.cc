@@ -153,7 +153,7 @@ void ChainNode::note(Status status) {
 
 bool ChainNode::have_edges_room() {
     ErrorRows* const errors = commons_.bad_records.errors();
-    if (errors != nullptr && !errors->edge().has_room()) return false;
+    if (errors != nullptr && !errors->has_room()) return false;
     return std::ranges::all_of(sides_, [](Side& side) {
         return std::ranges::all_of(side.edges, [](auto& edge) { return edge->has_room(); });
     });

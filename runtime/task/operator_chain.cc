@@ -77,7 +77,9 @@ void OperatorChain::add_edge(NodeId from, std::uint32_t side, std::unique_ptr<Ou
 template <class F>
 void OperatorChain::for_each_edge(F&& f) {
     for (const auto& node : nodes_) node->for_each_edge(f);
-    if (ErrorRows* errors = commons_.bad_records.errors()) f(errors->edge());
+    if (const ErrorRows* errors = commons_.bad_records.errors()) {
+        for (const auto& edge : errors->edges()) f(*edge);
+    }
 }
 
 void OperatorChain::attach(Waker& waker) {
@@ -249,14 +251,9 @@ Result<Progress> OperatorChain::run_end(ChainNode& node) {
 
 Status OperatorChain::pass_on(ChainNode& node, const data::Element& control, bool is_last) {
     MILLRACE_TRY(node.pass_on(control));
-    return is_last ? pass_errors(control) : Status{};
-}
-
-Status OperatorChain::pass_errors(const data::Element& control) {
     ErrorRows* const errors = commons_.bad_records.errors();
-    if (errors == nullptr) return {};
-    MILLRACE_TRY(errors->flush(commons_.now));
-    return errors->edge().place_control(control, commons_.now);
+    if (!is_last || errors == nullptr) return {};
+    return errors->place_control(control, commons_.now);
 }
 
 bool OperatorChain::may_take_input() {

@@ -142,9 +142,8 @@ class OperatorChain {
     Result<operators::Progress> run_barrier(ChainNode& node,
                                             const data::CheckpointBarrier& barrier);
     Result<operators::Progress> run_end(ChainNode& node);
-    // Sends a barrier or the end on; the last operator's also to the errors edge.
+    // Sends a barrier or the end on; behind the last operator also to the errors edges.
     Status pass_on(ChainNode& node, const data::Element& control, bool is_last);
-    Status pass_errors(const data::Element& control);
     [[nodiscard]] ChainNode& root() { return *nodes_.front(); }
     [[nodiscard]] const Error* failed_edge();
     template <class F>
