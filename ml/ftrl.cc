@@ -2,11 +2,12 @@
 
 #include <algorithm>
 
-#include "ml/float4.h"
+#include "ml/coordinate_update.h"
 #include "ml/hash.h"
 #include "ml/learner_kernel.h"
 #include "ml/linear_score.h"
 #include "ml/option_check.h"
+#include "ml/settings_hash.h"
 
 namespace millrace::ml {
 namespace {
@@ -15,6 +16,10 @@ namespace {
 constexpr float kTiny = 1e-18F;
 
 struct Rates {
+    explicit Rates(const FtrlOptions& options)
+        : alpha(static_cast<float>(options.alpha)),
+          inverse_alpha(static_cast<float>(1 / options.alpha)),
+          beta(static_cast<float>(options.beta)) {}
     float alpha;
     float inverse_alpha;
     float beta;
@@ -29,7 +34,7 @@ V weight_of(V z, V root_n, const Rates& rates, V l1, V l2) {
 }
 
 template <class V>
-void step(V g, V& w, V& z, V& n, const Rates& rates, V l1, V l2) {
+void ftrl_step(V g, V& w, V& z, V& n, const Rates& rates, V l1, V l2) {
     const V squared = g * g;
     const V n_new = n + squared;
     const V root_new = root(n_new);
@@ -42,12 +47,9 @@ void step(V g, V& w, V& z, V& n, const Rates& rates, V l1, V l2) {
 class FtrlRule {
   public:
     FtrlRule(const FtrlOptions& options, Table& table)
-        : cells_(table.cells().data()),
-          dirty_(table.dirty().data()),
+        : cells_(table),
           scalars_(table.scalars()),
-          rates_{.alpha = static_cast<float>(options.alpha),
-                 .inverse_alpha = static_cast<float>(1 / options.alpha),
-                 .beta = static_cast<float>(options.beta)},
+          rates_(options),
           l1_(static_cast<float>(options.l1)),
           l2_(static_cast<float>(options.l2)),
           bias_rate_(static_cast<float>(options.bias_rate)),
@@ -56,8 +58,7 @@ class FtrlRule {
 
     template <bool kOnes>
     bool learn(const Row<kOnes>& row, float label, float weight, float& score) {
-        const float margin = interleaved_sum<float>(
-            row.count, [&](std::uint32_t i) { return cells_[row.slots[i]].w * row.value(i); });
+        const float margin = cells_.margin(row);
         if (!std::isfinite(margin)) return false;
         ModelScalars seen = scalars_;
         seen.label_low = std::min(seen.label_low, label);
@@ -68,52 +69,24 @@ class FtrlRule {
         if (!gradient_allowed(row, slope)) return false;
         scalars_ = seen;
         score = static_cast<float>(p);
-        update(row, static_cast<float>(slope));
+        cells_.update(row, static_cast<float>(slope), *this);
         return true;
     }
 
-  private:
-    template <bool kOnes>
-    void update(const Row<kOnes>& row, float slope) {
-        std::uint32_t i = 0;
-        if (row.count > 0 && row.slots[0] == kBiasSlot) update_one(row.slots[0], slope, i++, row);
-        for (; i + 4 <= row.count; i += 4) {
-            if (four_distinct(row.slots + i)) {
-                update_four(row, slope, i);
-            } else {
-                for (std::uint32_t k = i; k < i + 4; ++k) update_one(row.slots[k], slope, k, row);
-            }
-        }
-        for (; i < row.count; ++i) update_one(row.slots[i], slope, i, row);
+    template <class V>
+    void step(V g, V& w, V& z, V& n, V&) const {
+        ftrl_step(g, w, z, n, rates_, V(l1_), V(l2_));
     }
-
-    template <bool kOnes>
-    void update_four(const Row<kOnes>& row, float slope, std::uint32_t i) {
-        Float4 g(slope);
-        if constexpr (!kOnes) g = g * Float4::load(row.values + i);
-        const std::uint32_t* slots = row.slots + i;
-        FourCells four(cells_, slots);
-        step(g, four.w, four.s0, four.s1, rates_, Float4(l1_), Float4(l2_));
-        four.store(cells_, slots);
-        for (int k = 0; k < 4; ++k) dirty_[slots[k] / kCellsPerLine] = Table::kDirty;
-    }
-
-    template <bool kOnes>
-    void update_one(std::uint32_t slot, float slope, std::uint32_t i, const Row<kOnes>& row) {
-        const float g = slope * row.value(i);
-        Cell& cell = cells_[slot];
-        dirty_[slot / kCellsPerLine] = Table::kDirty;
-        if (slot != kBiasSlot) {
-            step(g, cell.w, cell.state[0], cell.state[1], rates_, l1_, l2_);
-        } else if (bias_rate_ > 0) {
+    void step_bias(float g, Cell& cell) const {
+        if (bias_rate_ > 0) {
             cell.w -= bias_rate_ * g;
         } else {
-            step(g, cell.w, cell.state[0], cell.state[1], rates_, 0.0F, 0.0F);
+            ftrl_step(g, cell.w, cell.state[0], cell.state[1], rates_, 0.0F, 0.0F);
         }
     }
 
-    Cell* const cells_;
-    std::uint8_t* const dirty_;
+  private:
+    CoordinateUpdate cells_;
     ModelScalars& scalars_;
     const Rates rates_;
     const float l1_;
@@ -137,23 +110,28 @@ Result<std::unique_ptr<Learner>> Ftrl::create(const FtrlOptions& options) {
     return std::make_unique<Ftrl>(options);
 }
 
+std::uint64_t Ftrl::settings_hash() const {
+    return settings_hash_of(name(), {options_.alpha, options_.beta, options_.l1, options_.l2,
+                                     static_cast<double>(options_.loss), options_.bias_rate,
+                                     options_.clip_to_labels ? 1.0 : 0.0});
+}
+
 std::uint64_t Ftrl::identity_hash() const {
     const std::uint64_t bias = options_.bias_rate > 0 ? 1 : 0;
     return hash_bytes("ftrl 1", (static_cast<std::uint64_t>(options_.loss) << 1) | bias);
 }
 
 void Ftrl::rederive(Table& table) const {
-    const Rates rates{.alpha = static_cast<float>(options_.alpha),
-                      .inverse_alpha = static_cast<float>(1 / options_.alpha),
-                      .beta = static_cast<float>(options_.beta)};
+    const Rates rates(options_);
     const auto l1 = static_cast<float>(options_.l1);
     const auto l2 = static_cast<float>(options_.l2);
     const std::span<Cell> cells = table.cells();
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-        if (i == kBiasSlot && options_.bias_rate > 0) continue;
-        const bool bias = i == kBiasSlot;
-        cells[i].w = weight_of(cells[i].state[0], root(cells[i].state[1]), rates, bias ? 0.0F : l1,
-                               bias ? 0.0F : l2);
+    if (!(options_.bias_rate > 0)) {
+        Cell& bias = cells[kBiasSlot];
+        bias.w = weight_of(bias.state[0], root(bias.state[1]), rates, 0.0F, 0.0F);
+    }
+    for (Cell& cell : cells.subspan(kBiasSlot + 1)) {
+        cell.w = weight_of(cell.state[0], root(cell.state[1]), rates, l1, l2);
     }
     table.mark_all_dirty();
 }

@@ -44,6 +44,7 @@ class Ftrl final : public Learner {
 
     [[nodiscard]] std::string_view name() const override { return "ftrl"; }
     [[nodiscard]] std::uint64_t identity_hash() const override;
+    [[nodiscard]] std::uint64_t settings_hash() const override;
     [[nodiscard]] LabelRule label_rule() const override { return label_rule_of(options_.loss); }
     [[nodiscard]] bool scores_are_probabilities() const override {
         return options_.loss == Loss::kLogistic;

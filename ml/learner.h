@@ -35,12 +35,17 @@ class Learner {
     [[nodiscard]] virtual std::string_view name() const = 0;
     // What gives a cell its meaning: name, form, loss. A snapshot with another one is refused.
     [[nodiscard]] virtual std::uint64_t identity_hash() const = 0;
+    // All options: what cells cache is worked out anew (rederive) when only this differs.
+    [[nodiscard]] virtual std::uint64_t settings_hash() const = 0;
     [[nodiscard]] virtual LabelRule label_rule() const = 0;
     // True: scores are probabilities; false: the score is the predicted number.
     [[nodiscard]] virtual bool scores_are_probabilities() const = 0;
     [[nodiscard]] virtual ServingView::Lanes view_lanes() const {
         return ServingView::Lanes::kWeight;
     }
+
+    // Whether a restored cell can be one of this learner's. A NaN never is.
+    [[nodiscard]] virtual bool cells_valid(std::span<const Cell> cells) const;
 
     // Writes what makes an empty table this learner's version 0. `active_features` is how many
     // entries a row has, the constant feature included.

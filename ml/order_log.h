@@ -8,15 +8,13 @@
 // Ownership:  borrows its memory, which must outlive it.
 // Limits:     as many runs as the memory holds; then append() refuses, and the owner must take a
 //             checkpoint, which empties the log.
-// Failure:    kCorruption for a log that cannot have been written by serialize().
+// Failure:    none.
 
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
-
-#include "runtime/base/status.h"
 
 namespace millrace::ml {
 
@@ -35,17 +33,12 @@ class OrderLog {
     [[nodiscard]] bool append(std::uint32_t split, std::uint32_t count);
     // Notes that `split` was skipped as dry. False when the memory is full.
     [[nodiscard]] bool append_skip(std::uint32_t split);
+    // Adds a run as it is, as a restored log has it. False when the memory is full.
+    [[nodiscard]] bool append_run(OrderRun run);
 
     [[nodiscard]] std::span<const OrderRun> runs() const { return memory_.first(size_); }
     [[nodiscard]] std::size_t capacity() const { return memory_.size(); }
     void clear() { size_ = 0; }
-
-    // 8 bytes a run, little endian.
-    [[nodiscard]] std::size_t serialized_bytes() const { return size_ * 8; }
-    // REQUIRES: out.size() == serialized_bytes().
-    void serialize(std::span<std::byte> out) const;
-    // Replaces the log.
-    Status deserialize(std::span<const std::byte> bytes);
 
   private:
     std::span<OrderRun> memory_;

@@ -39,6 +39,12 @@ void Table::clear() {
     mark_all_dirty();
 }
 
+void Table::mark_dirty(std::uint32_t slot) {
+    MILLRACE_CHECK_LE(slot, mask_);
+    memory_.dirty[slot / kCellsPerLine] = kDirty;
+    changed_ = true;
+}
+
 void Table::mark_all_dirty() {
     std::ranges::fill(memory_.dirty, kDirty);
     changed_ = true;

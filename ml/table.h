@@ -78,6 +78,8 @@ class Table {
 
     // Forgets everything: cells, counters, order log, scaler. The version goes on growing.
     void clear();
+    // Says that a cell changed otherwise than by training.
+    void mark_dirty(std::uint32_t slot);
     // Says that every cell changed, for example because a common factor was divided out.
     void mark_all_dirty();
 
