@@ -15,6 +15,7 @@
 #include <limits>
 #include <span>
 
+#include "ml/prefetch.h"
 #include "ml/sparse_rows.h"
 #include "ml/table.h"
 #include "runtime/base/check.h"
@@ -130,7 +131,7 @@ RowCounts train_loop(Rule& rule, LabelRule labels, Table& table, const SparseRow
                      std::span<float> scores) {
     RowCounts counts;
     const Cell* cells = table.cells().data();
-    const auto prefetch = [cells](std::uint32_t slot) { __builtin_prefetch(cells + slot, 1); };
+    const auto prefetch = [cells](std::uint32_t slot) { prefetch_line(cells + slot); };
     for (std::uint32_t r = 0; r < kPrefetchRows; ++r) prefetch_row(rows, r, prefetch);
     for (std::uint32_t r = 0; r < rows.row_count; ++r) {
         prefetch_row(rows, r + kPrefetchRows, prefetch);

@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <span>
 
+#include "ml/prefetch.h"
 #include "ml/standard_scaler.h"
 
 namespace millrace::ml {
@@ -77,7 +78,7 @@ class ServingView {
             std::atomic_ref(pairs_[slot]).load(std::memory_order_relaxed));
     }
     void prefetch(std::uint32_t slot) const {
-        __builtin_prefetch(memory_ + std::size_t{slot} * 4 * static_cast<std::size_t>(lanes_));
+        prefetch_line(memory_ + std::size_t{slot} * 4 * static_cast<std::size_t>(lanes_));
     }
 
     // Everything but weights, as a reader may use it for one batch. `epoch` is for still_valid().

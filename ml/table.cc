@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ml/prefetch.h"
 #include "runtime/base/check.h"
 
 namespace millrace::ml {
@@ -83,7 +84,7 @@ void Table::copy_dirty_lines(ServingView& view) {
         for (std::size_t line = word; line < word + 8; ++line) {
             if ((dirty[line] & kDirtyForView) == 0) continue;
             dirty[line] = static_cast<std::uint8_t>(dirty[line] & ~kDirtyForView);
-            __builtin_prefetch(memory_.cells.data() + line * kCellsPerLine);
+            prefetch_line(memory_.cells.data() + line * kCellsPerLine);
             lines[found++] = line;
             if (found == kBatch) copy();
         }
