@@ -77,6 +77,13 @@ std::string suggestion(std::string_view written, std::span<const std::string_vie
     if (const auto word = nearest(written, words)) {
         return fmt::format("did you mean \"{}\"?", *word);
     }
+    return choice(words);
+}
+
+std::string choice(std::span<const std::string_view> words) {
+    if (words.size() == 1) {
+        return fmt::format("write {}", words.front());
+    }
     return words.empty() ? "" : fmt::format("write one of: {}", listed(words));
 }
 

@@ -29,6 +29,9 @@ inline constexpr std::size_t kSuggestedBytesMax = 64;
 [[nodiscard]] std::string suggestion(std::string_view written,
                                      std::span<const std::string_view> words);
 
+// "write one of: a, b, c", or "write a".
+[[nodiscard]] std::string choice(std::span<const std::string_view> words);
+
 // "a, b, c", cut after two dozen.
 [[nodiscard]] std::string listed(std::span<const std::string_view> words);
 

@@ -99,6 +99,9 @@ Diagnostic yaml_problem(const yaml_parser_t& parser, std::string_view text, std:
                problem.find("did not find expected '-'") != std::string_view::npos) {
         result.message = fmt::format("this line is indented differently from line {}", began.line);
         result.fix = fmt::format("begin it in column {}", began.column);
+    } else if (problem.find("found unexpected ':'") != std::string_view::npos) {
+        result.message = "a ':' must be followed by a space";
+        result.fix = "write key: value, or put quotes around a value that holds ':'";
     } else if (problem.find("could not find expected ':'") != std::string_view::npos) {
         result.mark = began;
         result.message = "a ':' is missing after this";

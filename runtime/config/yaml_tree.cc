@@ -167,6 +167,11 @@ class TreeBuilder {
         }
         node.kind = YamlNode::Kind::kScalar;
         node.plain = scalar.style == YAML_PLAIN_SCALAR_STYLE;
+        const bool quoted = scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE ||
+                            scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE;
+        if (quoted && node.mark.end_line > node.mark.line) {
+            open_quote_ = node.mark;
+        }
         node.text.assign(reinterpret_cast<const char*>(scalar.value), scalar.length);
         return keep_anchor(text_of(scalar.anchor), node);
     }
@@ -289,7 +294,16 @@ class TreeBuilder {
         if (event_.read(parser_)) {
             return true;
         }
-        diagnostics_.push_back(yaml_problem(*parser_.get(), text_, file_));
+        Diagnostic problem = yaml_problem(*parser_.get(), text_, file_);
+        if (open_quote_.line != 0 && open_quote_.end_line == problem.mark.line) {
+            problem = {.code = "E002",
+                       .mark = open_quote_,
+                       .message = fmt::format("the quote opened on line {} is closed only on line "
+                                              "{}, in the middle of something else",
+                                              open_quote_.line, open_quote_.end_line),
+                       .fix = "close it where it belongs"};
+        }
+        diagnostics_.push_back(std::move(problem));
         return false;
     }
 
@@ -317,6 +331,7 @@ class TreeBuilder {
     const YamlLimits limits_;
     Parser parser_;
     Event event_;
+    Mark open_quote_;  // The last text in quotes that goes over several lines.
     std::size_t nodes_ = 0;
     std::size_t aliases_ = 0;
     std::map<std::string, YamlNode> anchors_;

@@ -89,8 +89,15 @@ class SectionReader {
             }
             return;
         }
-        const FieldDescriptor* field = message.GetDescriptor()->FindFieldByName(shorthand);
-        read_field(node, message, *field, path_of(site.path, key_of(*field)), site.key);
+        // Messages name the section, since that is what was written.
+        const FieldDescriptor& field = *message.GetDescriptor()->FindFieldByName(shorthand);
+        places_.add(path_of(site.path, key_of(field)), site.key, node.mark);
+        if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+            Message* inner = message.GetReflection()->MutableMessage(&message, &field);
+            read_message(node, *inner, site);
+        } else {
+            check(read_value(node.text, message, field, site.path), node.mark, site.path);
+        }
     }
 
     // ---------------------------------------------------------------- mappings of keys
@@ -183,7 +190,7 @@ class SectionReader {
         if (arm != nullptr && spec_of(*arm).reserved()) {
             report("E038", node.mark, path,
                    fmt::format("`{}`: \"{}\" is not available in this version", path, node.text),
-                   fmt::format("write one of: {}", config::listed(types_of(section))));
+                   config::choice(types_of(section)));
             return nullptr;
         }
         if (arm == nullptr) {

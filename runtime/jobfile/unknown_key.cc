@@ -35,16 +35,20 @@ std::string spaces(std::uint32_t count) {
     return fmt::format("{} more space{}", number, count == 1 ? "" : "s");
 }
 
+// True for { a: b }: a mapping in block style begins with its first key.
+bool is_flow(const YamlNode& mapping) {
+    return mapping.entries.empty() || mapping.entries.front().key_mark.line != mapping.mark.line ||
+           mapping.entries.front().key_mark.column != mapping.mark.column;
+}
+
 // "`negatives` belongs inside `labeled`; indent it two more spaces".
 std::string move_inside(const YamlEntry& entry, const YamlEntry& target) {
-    const auto& inner = target.value.entries;
-    const bool block = !inner.empty() && inner.front().key_mark.line > target.key_mark.line &&
-                       inner.front().key_mark.column > entry.key_mark.column;
-    if (!block) {
+    const YamlNode& inner = target.value;
+    if (is_flow(inner) || inner.entries.front().key_mark.column <= entry.key_mark.column) {
         return fmt::format("`{}` belongs inside `{}`; move it there", entry.key, target.key);
     }
     return fmt::format("`{}` belongs inside `{}`; indent it {}", entry.key, target.key,
-                       spaces(inner.front().key_mark.column - entry.key_mark.column));
+                       spaces(inner.entries.front().key_mark.column - entry.key_mark.column));
 }
 
 // The section beside the key in which the key would be legal.
@@ -69,7 +73,8 @@ std::optional<std::string> parent_hint(const YamlEntry& entry, std::span<const K
         if (is_legal(*frames[i].keys, entry.key)) {
             const std::string where = frames[i].path.empty() ? "the top of the file"
                                                              : fmt::format("`{}`", frames[i].path);
-            return fmt::format("`{}` belongs to {}; indent it less", entry.key, where);
+            return fmt::format("`{}` belongs to {}; {}", entry.key, where,
+                               is_flow(*frames.back().node) ? "move it there" : "indent it less");
         }
     }
     return std::nullopt;
@@ -122,7 +127,7 @@ UnknownKey explain_unknown_key(const YamlEntry& entry, std::span<const KeyFrame>
         if (frame.typed) {
             legal.insert(legal.begin(), "type");
         }
-        result.fix = fmt::format("write one of: {}", config::listed(legal));
+        result.fix = config::choice(legal);
     }
     return result;
 }
@@ -135,7 +140,7 @@ UnknownWord explain_unknown_type(std::string_view written, const Descriptor& sec
     if (const auto ours = our_value(written, types)) {
         return {fmt::format("did you mean \"{}\"?", *ours), *ours};
     }
-    return {fmt::format("write one of: {}", config::listed(types)), ""};
+    return {config::choice(types), ""};
 }
 
 bool is_foreign_type_key(std::string_view key) {

@@ -237,7 +237,7 @@ ValueStatus read_word(std::string_view text, Message& section, const FieldDescri
                      fmt::format("`{}`: \"{}\" is not available in this version", path, text), [&] {
                          const std::vector<std::string> known = words_of(*field.enum_type());
                          const std::vector<std::string_view> views(known.begin(), known.end());
-                         return fmt::format("write one of: {}", config::listed(views));
+                         return config::choice(views);
                      }());
     }
     const Reflection& reflection = *section.GetReflection();

@@ -1,0 +1,124 @@
+#include "runtime/jobfile/validate.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "proto/job.pb.h"
+#include "runtime/base/check.h"
+#include "runtime/config/layers.h"
+#include "runtime/jobfile/phases.h"
+#include "runtime/jobfile/section_reader.h"
+
+namespace millrace::jobfile {
+namespace {
+
+using config::Diagnostic;
+
+void append(std::vector<Diagnostic>& all, std::vector<Diagnostic> more) {
+    all.insert(all.end(), std::make_move_iterator(more.begin()),
+               std::make_move_iterator(more.end()));
+}
+
+// A key that is given twice does not keep the rest of the file from being read.
+bool is_readable(const std::vector<Diagnostic>& diagnostics) {
+    return std::ranges::all_of(diagnostics,
+                               [](const Diagnostic& entry) { return entry.code == "E011"; });
+}
+
+// Phase 1: the tree of all layers, with variables filled in. Absent if it cannot be read.
+std::optional<config::YamlNode> read_layers(const std::vector<JobText>& layers,
+                                            const ValidateOptions& options, Validation& result) {
+    std::optional<config::YamlNode> root;
+    for (const JobText& layer : layers) {
+        const std::uint32_t file = result.sources.add(layer.name, layer.text);
+        config::YamlDocument document = config::read_yaml(layer.text, file);
+        append(result.diagnostics, std::move(document.diagnostics));
+        if (document.root && root) {
+            config::merge_layer(*root, *std::move(document.root));
+        } else if (document.root) {
+            root = std::move(document.root);
+        }
+    }
+    if (!root) {
+        return std::nullopt;
+    }
+    for (const std::string& assignment : options.assignments) {
+        append(result.diagnostics, config::apply_assignment(*root, result.sources, assignment));
+    }
+    append(result.diagnostics, options.variables ? config::fill_variables(*root, options.variables)
+                                                 : config::refuse_variables(*root));
+    return is_readable(result.diagnostics) ? std::move(root) : std::nullopt;
+}
+
+// Phases 2 to 4. True if all were clean.
+bool read_and_check(const config::YamlNode& root, const ValidateOptions& options, proto::Job& job,
+                    Validation& result) {
+    append(result.diagnostics, read_sections(root, job, result.places));
+    if (config::has_errors(result.diagnostics)) {
+        return false;
+    }
+    apply_constant_defaults(job);
+    UsedFields used;
+    {
+        const JobNames names(job);
+        Complaints complaints(result.places, result.diagnostics);
+        check_references(names, complaints);
+        if (!config::has_errors(result.diagnostics)) {
+            used = check_fields(names, options.expressions, complaints);
+        }
+        if (config::has_errors(result.diagnostics)) {
+            return false;
+        }
+        check_meaning(names, options.model_bytes_max, complaints);
+    }
+    if (config::has_errors(result.diagnostics)) {
+        return false;
+    }
+    apply_derived_defaults(job, used);
+    return true;
+}
+
+void settle_warnings(std::vector<Diagnostic>& diagnostics, const ValidateOptions& options) {
+    std::erase_if(diagnostics, [&](const Diagnostic& entry) {
+        return entry.severity == config::Severity::kWarning &&
+               std::ranges::find(options.allowed_warnings, entry.code) !=
+                   options.allowed_warnings.end();
+    });
+    if (options.deny_warnings) {
+        for (Diagnostic& entry : diagnostics) {
+            entry.severity = config::Severity::kError;
+        }
+    }
+}
+
+}  // namespace
+
+Validation::Validation() = default;
+Validation::~Validation() = default;
+Validation::Validation(Validation&&) noexcept = default;
+Validation& Validation::operator=(Validation&&) noexcept = default;
+
+Validation validate(const std::vector<JobText>& layers, const ValidateOptions& options) {
+    MILLRACE_CHECK(!layers.empty());
+    Validation result;
+    if (layers.size() + options.assignments.size() > kLayersMax) {
+        result.diagnostics.push_back(
+            {.code = "E003", .message = fmt::format("more than {} layers", kLayersMax)});
+        return result;
+    }
+    if (const auto root = read_layers(layers, options, result)) {
+        result.resolved = config::write_yaml(*root);
+        auto job = std::make_unique<proto::Job>();
+        const bool clean = read_and_check(*root, options, *job, result);
+        settle_warnings(result.diagnostics, options);
+        if (clean && !config::has_errors(result.diagnostics)) {
+            result.job = std::move(job);
+        }
+    }
+    config::sort_by_place(result.diagnostics);
+    return result;
+}
+
+}  // namespace millrace::jobfile

@@ -1,0 +1,121 @@
+// Every mistake that has a code has a file in tests/golden/jobfile, and the exact text that a user
+// sees. A file may begin with directives: `#! submitted`, `#! model_bytes_max N`, `#! set A=B`,
+// `#! layer FILE`.
+//
+// MILLRACE_UPDATE_GOLDEN=1 writes the texts anew, for review.
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include <catch2/catch.hpp>
+
+#include "proto/job.pb.h"
+#include "runtime/jobfile/error_codes.h"
+#include "runtime/jobfile/submitted.h"
+#include "tests/jobfile/job_text.h"
+
+namespace millrace::jobfile {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string kFolder = "tests/golden/jobfile";
+
+std::vector<std::string> golden_names() {
+    std::vector<std::string> names;
+    for (const auto& entry :
+         fs::directory_iterator(std::string(MILLRACE_SOURCE_DIR) + "/" + kFolder)) {
+        if (entry.path().extension() == ".yaml") {
+            names.push_back(entry.path().stem().string());
+        }
+    }
+    std::ranges::sort(names);
+    return names;
+}
+
+struct Directives {
+    bool submitted = false;
+    std::vector<JobText> layers;
+    ValidateOptions options;
+};
+
+Directives read_directives(const std::string& name, const std::string& text) {
+    Directives result;
+    result.options.variables = no_variables;
+    result.layers.push_back({name + ".yaml", text});
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line) && line.starts_with("#! ");) {
+        std::istringstream words(line.substr(3));
+        std::string word;
+        std::string value;
+        words >> word >> value;
+        if (word == "submitted") {
+            result.submitted = true;
+            result.options.variables = nullptr;
+        } else if (word == "model_bytes_max") {
+            result.options.model_bytes_max = std::stoll(value);
+        } else if (word == "set") {
+            result.options.assignments.push_back(value);
+        } else if (word == "layer") {
+            result.layers.push_back({value, read_source_file(kFolder + "/" + value)});
+        } else {
+            FAIL("no such directive: " << line);
+        }
+    }
+    return result;
+}
+
+Validation validate_golden(const std::string& name) {
+    const FieldOnlyChecker checker;
+    Directives directives = read_directives(name, read_source_file(kFolder + "/" + name + ".yaml"));
+    directives.options.expressions = &checker;
+    Validation result = validate(directives.layers, directives.options);
+    if (directives.submitted && result.job) {
+        const SubmitRules rules{.clusters = {"default", "ads"},
+                                .file_roots = {"/srv/millrace"},
+                                .resolve_path = [](const std::string& path) {
+                                    return fs::path(path).lexically_normal().string();
+                                }};
+        for (auto& diagnostic : check_submitted(*result.job, result.places, rules)) {
+            result.diagnostics.push_back(std::move(diagnostic));
+        }
+        config::sort_by_place(result.diagnostics);
+    }
+    return result;
+}
+
+std::string expected_path(const std::string& name) {
+    return std::string(MILLRACE_SOURCE_DIR) + "/" + kFolder + "/" + name + ".txt";
+}
+
+TEST_CASE("every golden job file gives its golden errors", "[jobfile][golden]") {
+    const char* update = std::getenv("MILLRACE_UPDATE_GOLDEN");
+    for (const std::string& name : golden_names()) {
+        CAPTURE(name);
+        const std::string report = report_text(validate_golden(name));
+        if (update != nullptr) {
+            std::ofstream(expected_path(name)) << report;
+        }
+        CHECK(report == read_source_file(kFolder + "/" + name + ".txt"));
+    }
+}
+
+TEST_CASE("every code has a golden file that gives it, and no other error", "[jobfile][golden]") {
+    for (const ErrorCode& code : error_codes()) {
+        const std::string name(code.code);
+        CAPTURE(name);
+        REQUIRE(fs::exists(expected_path(name)));
+        const Validation result = validate_golden(name);
+        REQUIRE_FALSE(result.diagnostics.empty());
+        for (const config::Diagnostic& diagnostic : result.diagnostics) {
+            CHECK(diagnostic.code == name);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace millrace::jobfile

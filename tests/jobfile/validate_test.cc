@@ -1,0 +1,255 @@
+#include "runtime/jobfile/validate.h"
+
+#include <catch2/catch.hpp>
+#include <google/protobuf/util/message_differencer.h>
+
+#include "proto/job.pb.h"
+#include "runtime/jobfile/error_codes.h"
+#include "runtime/jobfile/model_memory.h"
+#include "runtime/jobfile/render.h"
+#include "tests/jobfile/job_text.h"
+
+namespace millrace::jobfile {
+namespace {
+
+Validation validate_file(const std::string& path, const config::VariableLookup& variables) {
+    return validate({{path, read_source_file(path)}}, {.variables = variables});
+}
+
+// What a file means after defaults.
+proto::Job complete(const std::string& text) {
+    Validation validation = validate_text(text);
+    INFO(report_text(validation));
+    REQUIRE(validation.job != nullptr);
+    return *validation.job;
+}
+
+constexpr std::string_view kSmall = R"(version: 1
+name: small
+sources:
+  impressions: { type: kafka, topic: ad_clicks }
+features:
+  f: { columns: { ad_id: hashed, bid: number, tags: hashed_list } }
+models:
+  ctr: { task: binary, features: f, learner: sgd }
+  price: { task: regression, features: f, learner: adagrad }
+steps:
+  learn: { type: train, from: impressions, label: click, models: [ctr, price] }
+  scored: { type: predict, from: impressions, models: [ctr, price], keep: [id, bid], parallelism: 3 }
+  quality: { type: evaluate, from: impressions, models: [ctr], window: 100rows }
+sinks:
+  out: { type: kafka, from: scored, topic: ad_predictions, key: id }
+  good: { type: discard, from: quality }
+  bad: { type: print, from: errors }
+)";
+
+TEST_CASE("the jobs that ship are valid without a warning", "[jobfile][jobs]") {
+    const std::string name = GENERATE("ctr", "ctr_criteo", "smallest");
+    const Validation validation = validate_file("jobs/" + name + ".yaml", no_variables);
+    INFO(report_text(validation));
+    REQUIRE(validation.job != nullptr);
+    REQUIRE(validation.diagnostics.empty());
+}
+
+TEST_CASE("the CTR job needs 16 slots and the memory that its reference says",
+          "[jobfile][model_memory]") {
+    const Validation validation = validate_file("jobs/ctr.yaml", no_variables);
+    REQUIRE(slots_needed(*validation.job) == 16);
+    const auto models = model_memory(*validation.job);
+    constexpr std::int64_t kMiB = 1 << 20;
+    REQUIRE(models.size() == 2);
+    REQUIRE(models[0].table_bytes == 64 * kMiB);
+    REQUIRE(models[0].view_bytes == 16 * kMiB);
+    REQUIRE(models[0].dirty_bytes == 1 * kMiB);
+    REQUIRE(models[1].table_bytes == 64 * kMiB);
+    REQUIRE(models[1].view_bytes == 32 * kMiB);
+    REQUIRE(model_bytes(*validation.job) == (176 + 2) * kMiB);
+}
+
+TEST_CASE("collision odds are those that the reference prints", "[jobfile][model_memory]") {
+    REQUIRE(collision_odds(1e6, 22) == Approx(0.21).margin(0.005));
+    REQUIRE(collision_odds(1e6, 24) == Approx(0.06).margin(0.005));
+}
+
+TEST_CASE("constant defaults are filled in", "[jobfile][defaults]") {
+    const proto::Job job = complete(std::string(kSmall));
+    REQUIRE(job.runtime().parallelism() == 1);
+    REQUIRE(job.runtime().delivery() == proto::DELIVERY_AT_LEAST_ONCE);
+    REQUIRE(job.runtime().restart().backoff().min_ms() == 1000);
+    REQUIRE(job.runtime().restart().backoff().max_ms() == 60'000);
+    REQUIRE(job.runtime().restart().give_up_after() == 10);
+    REQUIRE(job.runtime().on_bad_record().stop_if_over() == 0.01);
+    const proto::Source& source = job.sources(0);
+    REQUIRE(source.format() == proto::FORMAT_JSON);
+    REQUIRE(source.max_record_bytes() == 1 << 20);
+    REQUIRE(source.kafka().start().position() == proto::START_POSITION_COMMITTED_OR_LATEST);
+    REQUIRE(source.event_time().max_delay_ms() == 30'000);
+    REQUIRE(source.event_time().idle_after_ms() == 30'000);
+    REQUIRE_FALSE(source.event_time().has_field());
+    REQUIRE(job.features(0).bits() == 22);
+    REQUIRE(job.features(0).seed() == 1);
+    REQUIRE(job.models(0).learner().sgd().rate() == 0.02);
+    REQUIRE(job.steps(0).train().publish_every_ms() == 100);
+    REQUIRE(job.steps(2).evaluate().method() == proto::EVALUATE_METHOD_PROGRESSIVE);
+    REQUIRE(job.sinks(0).kafka().format() == proto::SINK_FORMAT_JSON);
+}
+
+TEST_CASE("defaults that depend on other keys are filled in", "[jobfile][defaults]") {
+    const proto::Job job = complete(std::string(kSmall));
+    REQUIRE(job.sources(0).kafka().group() == "millrace-small");
+    REQUIRE(job.sources(0).kafka().cluster() == "default");
+    REQUIRE(job.sinks(0).kafka().cluster() == "default");
+    REQUIRE(job.features(0).columns(0).from() == "ad_id");
+    REQUIRE(job.models(0).learner().sgd().loss() == proto::LOSS_LOGISTIC);
+    REQUIRE(job.models(1).learner().adagrad().loss() == proto::LOSS_SQUARED);
+    REQUIRE(job.steps(0).parallelism() == 1);
+    REQUIRE(job.steps(1).parallelism() == 3);
+    REQUIRE(job.steps(0).train().order() == proto::ORDER_ARRIVAL);
+    REQUIRE(job.steps(2).evaluate().metrics_size() == 4);
+    REQUIRE(job.runtime().on_bad_record().send_to() == "bad");
+}
+
+TEST_CASE("a source without schema gets one from the use of its fields", "[jobfile][defaults]") {
+    const proto::Job job = complete(std::string(kSmall));
+    REQUIRE(job.sources(0).schema() == "impressions");
+    REQUIRE(job.schemas_size() == 1);
+    std::vector<std::string> fields;
+    for (const proto::SchemaField& field : job.schemas(0).fields()) {
+        fields.push_back(
+            field.name() + " " +
+            type_word(static_cast<ValueType>(field.type().element()), field.type().list()));
+    }
+    REQUIRE(fields == std::vector<std::string>{"ad_id string", "bid float64", "tags list<string>",
+                                               "click float64", "id string"});
+}
+
+TEST_CASE("training of input that ends is canonical, and a file has one reader",
+          "[jobfile][defaults]") {
+    std::string text(kSmall);
+    text.replace(text.find("type: kafka, topic: ad_clicks"), 29, "type: file, path: clicks.jsonl");
+    text.replace(text.find("name: small"), 11, "name: small\nruntime: { parallelism: 4 }");
+    const proto::Job job = complete(text);
+    REQUIRE(job.steps(0).train().order() == proto::ORDER_CANONICAL);
+    REQUIRE(job.sources(0).parallelism() == 1);
+    REQUIRE(job.steps(0).parallelism() == 4);
+    REQUIRE(job.steps(2).parallelism() == 1);
+}
+
+TEST_CASE("the only cluster written in the file is the default one", "[jobfile][defaults]") {
+    const proto::Job job = complete(
+        std::string(kSmall) + "kafka: { clusters: { dev: { brokers: \"localhost:9092\" } } }\n");
+    REQUIRE(job.sources(0).kafka().cluster() == "dev");
+    REQUIRE(job.sinks(0).kafka().cluster() == "dev");
+}
+
+TEST_CASE("a rendered job reads back as the same job", "[jobfile][render]") {
+    const std::string name = GENERATE("ctr", "ctr_criteo", "smallest");
+    const Validation first = validate_file("jobs/" + name + ".yaml", no_variables);
+    const std::string text = render(*first.job, first.places);
+    const Validation second = validate_text(text);
+    INFO(text << report_text(second));
+    REQUIRE(second.job != nullptr);
+    REQUIRE(google::protobuf::util::MessageDifferencer::Equals(*first.job, *second.job));
+}
+
+TEST_CASE("rendering marks defaults and hides secrets", "[jobfile][render]") {
+    const Validation validation = validate_text(
+        std::string(kSmall) +
+        "kafka:\n  clusters:\n    dev:\n      brokers: \"localhost:9092\"\n"
+        "      properties: { sasl.password: hunter2, ssl.key.password: \"secret:kafka\" }\n");
+    INFO(report_text(validation));
+    REQUIRE(validation.job != nullptr);
+    const std::string text = render(*validation.job, validation.places);
+    REQUIRE(text.find("hunter2") == std::string::npos);
+    REQUIRE(text.find("\"secret:kafka\"") != std::string::npos);
+    REQUIRE(text.find("  delivery: at_least_once  # default\n") != std::string::npos);
+    REQUIRE(text.find("    parallelism: 3\n") != std::string::npos);
+    REQUIRE(text.find("    topic: ad_clicks\n") != std::string::npos);
+}
+
+TEST_CASE("what is sent to a server has layers and variables filled in", "[jobfile][validate]") {
+    const config::VariableLookup variables = [](std::string_view name) {
+        return name == "TOPIC" ? std::optional<std::string>("a: b # c") : std::nullopt;
+    };
+    std::string text(kSmall);
+    text.replace(text.find("topic: ad_clicks"), 16, "topic: \"${TOPIC}\"");
+    const Validation local = validate({{"a.yaml", text}, {"b.yaml", "description: $$5\n"}},
+                                      {.variables = variables, .assignments = {"name=other"}});
+    INFO(report_text(local));
+    REQUIRE(local.job != nullptr);
+    REQUIRE(local.job->sources(0).kafka().topic() == "a: b # c");
+    const Validation remote = validate({{"job.yaml", local.resolved}}, {});
+    INFO(report_text(remote) << local.resolved);
+    REQUIRE(remote.job != nullptr);
+    REQUIRE(google::protobuf::util::MessageDifferencer::Equals(*local.job, *remote.job));
+    REQUIRE(remote.job->name() == "other");
+    REQUIRE(remote.job->description() == "$5");
+}
+
+TEST_CASE("warnings can be denied and allowed", "[jobfile][validate]") {
+    const std::vector<JobText> job{{"w.yaml", read_source_file("tests/golden/jobfile/W045.yaml")}};
+    REQUIRE(validate(job, {.variables = no_variables}).job != nullptr);
+    const Validation denied = validate(job, {.variables = no_variables, .deny_warnings = true});
+    REQUIRE(denied.job == nullptr);
+    REQUIRE(denied.diagnostics.at(0).severity == config::Severity::kError);
+    const Validation allowed = validate(
+        job, {.variables = no_variables, .deny_warnings = true, .allowed_warnings = {"W045"}});
+    REQUIRE(allowed.job != nullptr);
+    REQUIRE(allowed.diagnostics.empty());
+}
+
+TEST_CASE("a job may have 32 layers", "[jobfile][validate]") {
+    std::vector<JobText> layers{{"a.yaml", std::string(kSmall)}};
+    while (layers.size() < kLayersMax) {
+        layers.push_back({"b.yaml", "description: more\n"});
+    }
+    REQUIRE(validate(layers, {.variables = no_variables}).job != nullptr);
+    layers.push_back({"b.yaml", "description: more\n"});
+    const Validation refused = validate(layers, {.variables = no_variables});
+    REQUIRE(refused.job == nullptr);
+    REQUIRE(refused.diagnostics.at(0).code == "E003");
+}
+
+TEST_CASE("a later phase does not run after errors of an earlier one", "[jobfile][validate]") {
+    std::string text(kSmall);
+    text.replace(text.find("from: impressions"), 17, "from: nowhere");
+    text.replace(text.find("window: 100rows"), 15, "window: 100");
+    const Validation validation = validate_text(text);
+    REQUIRE(validation.diagnostics.size() == 1);
+    REQUIRE(validation.diagnostics[0].code == "E021");
+}
+
+TEST_CASE("a value that nobody wrote has the place of its section", "[jobfile][places]") {
+    const Validation validation = validate_text(std::string(kSmall));
+    REQUIRE(validation.places.is_written("sources.impressions.topic"));
+    REQUIRE_FALSE(validation.places.is_written("sources.impressions.cluster"));
+    REQUIRE(validation.places.value_of("sources.impressions.topic").line == 4);
+    REQUIRE(validation.places.value_of("sources.impressions.cluster").line == 4);
+    REQUIRE(validation.places.value_of("sources.impressions.cluster").column == 3);
+    REQUIRE(validation.places.value_of("models.ctr.learner.rate").line == 8);
+    REQUIRE(validation.places.value_of("nothing.at.all").line == 1);
+}
+
+TEST_CASE("explaining a code prints its cause and an example", "[jobfile][error_codes]") {
+    const ErrorCode* code = find_error_code("E012");
+    REQUIRE(code != nullptr);
+    REQUIRE(explain_error_code(*code) ==
+            "E012: required key missing\n\n"
+            "The section cannot do without this key.\n\n"
+            "Example:\n  clicks: { type: kafka }   # no topic\n");
+    REQUIRE(find_error_code("E999") == nullptr);
+}
+
+TEST_CASE("codes are in order and none is used twice", "[jobfile][error_codes]") {
+    std::string_view last;
+    for (const ErrorCode& code : error_codes()) {
+        REQUIRE(code.code > last);
+        REQUIRE_FALSE(code.title.empty());
+        REQUIRE_FALSE(code.cause.empty());
+        REQUIRE_FALSE(code.example.empty());
+        last = code.code;
+    }
+}
+
+}  // namespace
+}  // namespace millrace::jobfile
