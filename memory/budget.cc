@@ -77,21 +77,21 @@ Result<Reservation> Budget::reserve_revocable(OwnerId owner, std::size_t bytes,
 }
 
 Result<Budget::WaitId> Budget::reserve_within(OwnerId owner, std::size_t bytes, TimePoint deadline,
-                                              OnReserved done) {
+                                              const OnReserved& done) {
     const std::size_t rounded = rounded_up(bytes);
     std::vector<Ask> asks;
     WaitId id = WaitId::kNone;
     {
         const MutexLock lock(mutex_);
         // Behind those who wait already, even if this one would fit.
-        if (waiters_.empty() && try_grow(owner, {.reserved = rounded})) {
-            // Granted below.
-        } else if (rounded > limit_ || waiters_.size() == kWaitersMax) {
+        const bool is_granted = waiters_.empty() && try_grow(owner, {.reserved = rounded});
+        if (!is_granted && (rounded > limit_ || waiters_.size() == kWaitersMax)) {
             ++refusals_;
             return std::unexpected(Error{Code::kResourceExhausted, refusal(owner, rounded)});
-        } else {
+        }
+        if (!is_granted) {
             id = WaitId{++ids_};
-            waiters_.push_back({id, owner, rounded, deadline, std::move(done)});
+            waiters_.push_back({id, owner, rounded, deadline, done});
             asks = asks_for(owner, rounded);
         }
     }
@@ -109,7 +109,7 @@ bool Budget::cancel(WaitId id) {
         waiters_.erase(found);
         granted = grant_waiters();
     }
-    deliver(std::move(granted));
+    deliver(granted);
     return true;
 }
 
@@ -132,7 +132,7 @@ void Budget::expire(TimePoint now) {
     for (auto& [waiter, text] : expired) {
         waiter.done(std::unexpected(Error{Code::kDeadlineExceeded, "waited in vain: " + text}));
     }
-    deliver(std::move(granted));
+    deliver(granted);
 }
 
 std::optional<TimePoint> Budget::next_deadline() const {
@@ -208,7 +208,7 @@ void Budget::raise_limit(std::size_t bytes) {
         limit_ += bytes;
         granted = grant_waiters();
     }
-    deliver(std::move(granted));
+    deliver(granted);
 }
 
 Status Budget::grow(OwnerId owner, Change change) {
@@ -233,7 +233,7 @@ void Budget::shrink(OwnerId owner, Change change) {
         shrink_locked(owner, change);
         granted = grant_waiters();
     }
-    deliver(std::move(granted));
+    deliver(granted);
 }
 
 std::size_t Budget::rounded_up(std::size_t bytes) const {
@@ -248,14 +248,20 @@ std::string Budget::tag_text(OwnerId owner) const {
     return at(owner).tag.to_string();
 }
 
-Budget::Owner& Budget::at(OwnerId id) { return const_cast<Owner&>(std::as_const(*this).at(id)); }
+Budget::Owner& Budget::at(OwnerId id) {
+    check_live(id);
+    return owners_[index_of(id)];
+}
 
 const Budget::Owner& Budget::at(OwnerId id) const {
+    check_live(id);
+    return owners_[index_of(id)];
+}
+
+void Budget::check_live(OwnerId id) const {
     MILLRACE_CHECK_LT(index_of(id), owners_.size());
-    const Owner& owner = owners_[index_of(id)];
-    MILLRACE_CHECK(owner.is_live);
-    MILLRACE_CHECK_EQ(owner.use_count, use_count_of(id));
-    return owner;
+    MILLRACE_CHECK(owners_[index_of(id)].is_live);
+    MILLRACE_CHECK_EQ(owners_[index_of(id)].use_count, use_count_of(id));
 }
 
 bool Budget::try_grow(OwnerId id, Change change) {
@@ -326,7 +332,7 @@ BudgetUse Budget::use_locked() const {
         use.owners.push_back(
             {owner.tag, owner.bytes(), owner.peak, owner.reserved, owner.in_pages});
     }
-    std::ranges::stable_sort(use.owners, std::greater{}, &OwnerUse::bytes_now);
+    sort_largest_first(use.owners);
     return use;
 }
 
@@ -338,8 +344,9 @@ std::string Budget::refusal(OwnerId owner, std::size_t bytes) const {
         format_bytes(limit_), largest_holders(use_locked().owners, kHoldersShown), hint_);
 }
 
-void Budget::deliver(std::vector<Waiter> granted) {
-    for (auto& waiter : granted) waiter.done(Reservation(*this, waiter.owner, waiter.bytes, 0));
+void Budget::deliver(const std::vector<Waiter>& granted) {
+    for (const auto& waiter : granted)
+        waiter.done(Reservation(*this, waiter.owner, waiter.bytes, 0));
 }
 
 void Budget::give_back(OwnerId owner, std::uint64_t revocable_id, std::size_t given,
@@ -356,7 +363,7 @@ void Budget::give_back(OwnerId owner, std::uint64_t revocable_id, std::size_t gi
         }
         granted = grant_waiters();
     }
-    deliver(std::move(granted));
+    deliver(granted);
 }
 
 }  // namespace millrace::memory

@@ -60,7 +60,7 @@ class Budget {
     // (then kNone is returned), else on the thread that releases or expires. More bytes than the
     // limit, and more than kWaitersMax waiters, are refused at once.
     Result<WaitId> reserve_within(OwnerId owner, std::size_t bytes, TimePoint deadline,
-                                  OnReserved done) MILLRACE_EXCLUDES(mutex_);
+                                  const OnReserved& done) MILLRACE_EXCLUDES(mutex_);
     // Forgets a waiting request; its `done` is not called. False when it is no longer waiting.
     bool cancel(WaitId id) MILLRACE_EXCLUDES(mutex_);
     // Ends every waiting request whose deadline has come.
@@ -142,6 +142,7 @@ class Budget {
 
     Owner& at(OwnerId id) MILLRACE_REQUIRES(mutex_);
     const Owner& at(OwnerId id) const MILLRACE_REQUIRES(mutex_);
+    void check_live(OwnerId id) const MILLRACE_REQUIRES(mutex_);
     bool try_grow(OwnerId id, Change change) MILLRACE_REQUIRES(mutex_);
     void shrink_locked(OwnerId id, Change change) MILLRACE_REQUIRES(mutex_);
     std::vector<Ask> asks_for(OwnerId asker, std::size_t bytes) MILLRACE_REQUIRES(mutex_);
@@ -149,7 +150,7 @@ class Budget {
     [[nodiscard]] BudgetUse use_locked() const MILLRACE_REQUIRES(mutex_);
     [[nodiscard]] std::string refusal(OwnerId owner, std::size_t bytes) const
         MILLRACE_REQUIRES(mutex_);
-    void deliver(std::vector<Waiter> granted);
+    void deliver(const std::vector<Waiter>& granted) MILLRACE_EXCLUDES(mutex_);
     // For Reservation: `given` bytes come back, `kept` stay.
     void give_back(OwnerId owner, std::uint64_t revocable_id, std::size_t given, std::size_t kept)
         MILLRACE_EXCLUDES(mutex_);

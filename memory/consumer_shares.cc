@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <functional>
 #include <numeric>
 
 #include "runtime/base/check.h"
@@ -124,7 +123,9 @@ std::vector<std::uint64_t> divide_pages(std::uint64_t pages,
     }
     std::vector<std::size_t> order(weights.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::ranges::stable_sort(order, std::greater{}, [&](std::size_t i) { return remainders[i]; });
+    std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
+        return remainders[a] != remainders[b] ? remainders[a] > remainders[b] : a < b;
+    });
     for (std::uint64_t i = 0; i < left; ++i) ++parts[order[i]];
     return parts;
 }

@@ -8,7 +8,7 @@
 // Threads:    any.
 // Ownership:  borrows `parent`, which must outlive this pool. Made by
 //             NetworkBufferPool::create_pool().
-// Limits:     in_use() <= buffers_ceiling. Never allocates after construction.
+// Limits:     in_use() <= buffers_ceiling. No heap allocation while there are buffers to lend.
 // Failure:    exhaustion is not an error: try_lend() returns nullopt; wait for `on_available`.
 
 #pragma once

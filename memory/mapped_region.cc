@@ -15,18 +15,24 @@ namespace {
 
 constexpr std::size_t kPage = 4096;
 
-std::uintptr_t align_up(std::uintptr_t address, std::size_t alignment) {
-    return (address + alignment - 1) / alignment * alignment;
+std::size_t align_up(std::size_t bytes, std::size_t alignment) {
+    return (bytes + alignment - 1) / alignment * alignment;
+}
+
+// Bytes from `address` up to the next 2 MiB boundary; 0 when it lies on one.
+std::size_t gap_before_boundary(const std::byte* address) {
+    const auto value = reinterpret_cast<std::uintptr_t>(address);
+    return align_up(value, MappedRegion::kAlignment) - value;
 }
 
 // The whole 2 MiB pages of a range, advised.
 void advise(std::span<std::byte> range, int advice) {
-    const auto begin = reinterpret_cast<std::uintptr_t>(range.data());
-    const std::uintptr_t first = align_up(begin, MappedRegion::kAlignment);
-    const std::uintptr_t end =
-        (begin + range.size()) / MappedRegion::kAlignment * MappedRegion::kAlignment;
+    const std::size_t gap = gap_before_boundary(range.data());
+    if (gap >= range.size()) return;
+    const std::size_t whole =
+        (range.size() - gap) / MappedRegion::kAlignment * MappedRegion::kAlignment;
     // A kernel without huge pages answers EINVAL, and small pages serve as well.
-    if (first < end) ::madvise(reinterpret_cast<void*>(first), end - first, advice);
+    if (whole != 0) ::madvise(range.data() + gap, whole, advice);
 }
 
 }  // namespace
@@ -45,11 +51,11 @@ Result<MappedRegion> MappedRegion::map(std::string_view name, std::size_t bytes,
                     "or vm.overcommit_memory.",
                     name, format_bytes(bytes), std::strerror(errno));
     }
-    const auto start = reinterpret_cast<std::uintptr_t>(mapped);
-    const std::uintptr_t first = align_up(start, kAlignment);
-    if (first > start) ::munmap(mapped, first - start);
-    ::munmap(reinterpret_cast<void*>(first + length), start + padded - first - length);
-    const std::span whole(reinterpret_cast<std::byte*>(first), length);
+    auto* const start = static_cast<std::byte*>(mapped);
+    const std::size_t gap = gap_before_boundary(start);
+    if (gap != 0) ::munmap(start, gap);
+    ::munmap(start + gap + length, padded - gap - length);
+    const std::span whole(start + gap, length);
     ::madvise(whole.data(), length, MADV_NOHUGEPAGE);
     if (prefault == Prefault::kYes) {
         for (std::size_t i = 0; i < length; i += kPage) {

@@ -8,6 +8,12 @@
 
 namespace millrace::memory {
 
+void sort_largest_first(std::vector<OwnerUse>& owners) {
+    std::ranges::sort(owners, [](const OwnerUse& a, const OwnerUse& b) {
+        return a.bytes_now != b.bytes_now ? a.bytes_now > b.bytes_now : a.tag < b.tag;
+    });
+}
+
 std::string largest_holders(const std::vector<OwnerUse>& owners, std::size_t count) {
     std::string text;
     for (std::size_t i = 0; i < std::min(count, owners.size()); ++i) {

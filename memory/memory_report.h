@@ -62,6 +62,9 @@ struct MemoryReport {
     std::vector<BudgetUse> accounts;
 };
 
+// Largest bytes_now first, equal ones by name.
+void sort_largest_first(std::vector<OwnerUse>& owners);
+
 // The `count` largest holders as text, for example "ctr/train[0]/table 64 MiB, ..."; "nobody" when
 // there is none. REQUIRES: owners sorted by bytes_now, largest first.
 [[nodiscard]] std::string largest_holders(const std::vector<OwnerUse>& owners, std::size_t count);

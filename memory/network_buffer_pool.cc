@@ -116,7 +116,7 @@ BudgetUse NetworkBufferPool::use() const {
     };
     for (const auto& record : records_) add(record.name, record.lent, record.limits.buffers_floor);
     if (unpooled_ != 0) add("unpooled", unpooled_, unpooled_);
-    std::ranges::stable_sort(use.owners, std::greater{}, &OwnerUse::bytes_now);
+    sort_largest_first(use.owners);
     return use;
 }
 
@@ -124,6 +124,7 @@ LocalPoolRecord* NetworkBufferPool::attach(std::string name, LocalBufferPool::Li
                                            std::function<void()> on_available) {
     MILLRACE_CHECK_GE(limits.buffers_floor, 1U);
     MILLRACE_CHECK_LE(limits.buffers_floor, limits.buffers_ceiling);
+    MILLRACE_CHECK(on_available != nullptr);
     LocalPoolRecord* record = nullptr;
     Bells bells;
     {
@@ -221,17 +222,19 @@ void NetworkBufferPool::redistribute() {
 
 NetworkBufferPool::Bells NetworkBufferPool::bells_to_ring() {
     Bells bells;
-    if (waiting_.empty()) return bells;
-    // At most one bell for each buffer that somebody waiting can have, in the order of waiting.
-    std::size_t free = free_.size();
-    std::erase_if(waiting_, [&](LocalPoolRecord* record) {
-        if (free == 0 || !can_lend(*record)) return false;
-        --free;
+    // Everybody who could lend now, even if there are fewer buffers: the one who is told may have
+    // lost interest, and who finds nothing waits again.
+    for (auto waiting = waiting_.begin(); waiting != waiting_.end();) {
+        LocalPoolRecord* record = *waiting;
+        if (!can_lend(*record)) {
+            ++waiting;
+            continue;
+        }
         record->is_waiting = false;
         ++record->calls;
         bells.push_back(record);
-        return true;
-    });
+        waiting = waiting_.erase(waiting);
+    }
     return bells;
 }
 

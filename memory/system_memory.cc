@@ -5,6 +5,7 @@
 #include <fstream>
 #include <string_view>
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 namespace millrace::memory {
@@ -33,7 +34,7 @@ std::optional<std::uint64_t> smallest_limit(const SystemFiles& files, const std:
     std::optional<std::uint64_t> smallest;
     while (true) {
         if (group == "/") group.clear();
-        const auto limit = limit_in(files, root + group + "/" + file);
+        const auto limit = limit_in(files, fmt::format("{}{}/{}", root, group, file));
         if (limit) smallest = smallest ? std::min(*smallest, *limit) : limit;
         if (group.empty()) return smallest;
         group.resize(group.rfind('/') == std::string::npos ? 0 : group.rfind('/'));
@@ -46,8 +47,8 @@ std::optional<std::string> group_in(std::string_view line, std::string_view cont
     const std::size_t first = line.find(':');
     const std::size_t second = first == std::string_view::npos ? first : line.find(':', first + 1);
     if (second == std::string_view::npos) return std::nullopt;
-    const std::string list = "," + std::string(line.substr(first + 1, second - first - 1)) + ",";
-    if (list.find("," + std::string(controller) + ",") == std::string::npos) return std::nullopt;
+    const std::string list = fmt::format(",{},", line.substr(first + 1, second - first - 1));
+    if (list.find(fmt::format(",{},", controller)) == std::string::npos) return std::nullopt;
     return std::string(line.substr(second + 1));
 }
 

@@ -271,6 +271,7 @@ TEST_CASE("A limit moves only within what is free, and wakes who waits", "[memor
 TEST_CASE("A budget keeps its sums while threads reserve, wait and revoke", "[memory][budget]") {
     World w;
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (std::uint64_t i = 0; i < 4; ++i) {
         threads.emplace_back([&w, i] {
             Random random(i);

@@ -55,7 +55,7 @@ TEST_CASE("A weight of zero for a needed consumer is refused", "[memory][consume
 }
 
 TEST_CASE("Consumer weights are read by name", "[memory][consumer_shares]") {
-    CHECK(parse_consumer_weights("MODEL:30, OPERATOR:70") == ConsumerWeights{70, 0, 30});
+    CHECK(parse_consumer_weights("MODEL:30, OPERATOR:70").value() == ConsumerWeights{70, 0, 30});
     const auto* const bad = GENERATE("", "MODEL", "MODEL:", "MODEL:-1", "MODEL:x", "OTHER:1",
                                      "PYTHON:30", "MODEL:1,", "MODEL:1000001");
     CAPTURE(bad);

@@ -267,7 +267,7 @@ TEST_CASE("MemoryBudget refuses an idle process larger than framework and overhe
 }
 
 TEST_CASE("JobManagerBudget has working memory and overhead", "[memory][memory_budget]") {
-    const auto derive = [](std::string key, std::string value) {
+    const auto derive = [](const std::string& key, std::string value) {
         const Settings settings{{"jobmanager.memory." + key, std::move(value), "", 0}};
         return JobManagerBudget::derive(settings, {});
     };

@@ -178,6 +178,22 @@ TEST_CASE("LocalBufferPool rings a waiting pool when another one goes",
     CHECK(lend_all(*b).size() == 2);
 }
 
+TEST_CASE("LocalBufferPool is rung even if another one is rung first and takes nothing",
+          "[memory][local_buffer_pool]") {
+    const auto parent = pool_of(6);
+    const Pool greedy = local(*parent, 1, 6);
+    auto lent = lend_all(*greedy);
+    REQUIRE(lent.size() == 6);
+    int rings = 0;
+    const Pool idle = local(*parent, 1, 6, [&] { ++rings; });
+    const Pool eager = local(*parent, 1, 6, [&] { ++rings; });
+    CHECK_FALSE(idle->try_lend());
+    CHECK_FALSE(eager->try_lend());
+    lent.pop_back();
+    CHECK(rings == 2);
+    CHECK(eager->try_lend());
+}
+
 TEST_CASE("NetworkBuffer returns when its last handle goes", "[memory][network_buffer]") {
     const auto parent = pool_of(2);
     const Pool pool = local(*parent, 1, 2);
@@ -239,6 +255,7 @@ TEST_CASE("NetworkBufferPool keeps its sums while many threads lend and return",
     const auto parent = pool_of(24);
     {
         std::vector<std::thread> threads;
+        threads.reserve(4);
         for (std::uint64_t i = 0; i < 4; ++i) {
             threads.emplace_back([&parent, i] {
                 Random random(i);
