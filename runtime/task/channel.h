@@ -33,7 +33,7 @@ class InputChannel {
     // Why nothing will come any more; null while the channel is sound. What came in before the
     // failure may be lost.
     [[nodiscard]] virtual const Error* failed() const { return nullptr; }
-    // Bytes of batches that wait to be polled.
+    // Bytes of batches that wait to be polled. From the end's thread.
     [[nodiscard]] virtual std::size_t queued_bytes() const = 0;
 };
 
@@ -48,14 +48,14 @@ class OutputChannel {
     [[nodiscard]] virtual bool has_room() = 0;
     // True when a control element may be pushed: they need no window, only a place in the queue.
     [[nodiscard]] virtual bool has_control_room() = 0;
-    // Bytes of batches that may still be pushed; 0 when !has_room().
+    // Bytes of batches that may still be pushed; 0 exactly when !has_room().
     [[nodiscard]] virtual std::size_t free_window() = 0;
     // REQUIRES: room for what is pushed; a batch may exceed the window that is left.
     virtual void push(data::Element element) = 0;
     // True when all that was pushed has left this end.
     [[nodiscard]] virtual bool is_settled() { return true; }
     [[nodiscard]] virtual const Error* failed() const { return nullptr; }
-    // Bytes of batches that were pushed and have not left.
+    // Bytes of batches that were pushed and have not left. From the end's thread.
     [[nodiscard]] virtual std::size_t queued_bytes() const = 0;
 };
 

@@ -109,10 +109,4 @@ void InputGate::push_ready(data::Element element) {
     ready_[ready_end_++] = std::move(element);
 }
 
-std::size_t InputGate::queued_bytes() const {
-    std::size_t bytes = 0;
-    for (const Lane& lane : lanes_) bytes += lane.channel->queued_bytes();
-    return bytes;
-}
-
 }  // namespace millrace::task

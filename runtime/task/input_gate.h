@@ -45,8 +45,6 @@ class InputGate {
 
     // How long the channels of the last aligned checkpoint waited for each other.
     [[nodiscard]] Duration last_alignment() const { return last_alignment_; }
-    // Batches that wait in the channels, those of blocked channels included.
-    [[nodiscard]] std::size_t queued_bytes() const;
     [[nodiscard]] std::size_t channel_count() const { return lanes_.size(); }
 
   private:

@@ -46,8 +46,9 @@ bool LocalChannel::has_room() { return has_room_or_waits(&LocalChannel::fits_bat
 bool LocalChannel::has_control_room() { return has_room_or_waits(&LocalChannel::fits_control); }
 
 std::size_t LocalChannel::free_window() {
-    const std::size_t used = bytes_.load(std::memory_order_relaxed);
-    return !fits_batch() ? 0 : window_bytes_ - std::min(window_bytes_, used);
+    if (!has_room()) return 0;
+    // The consumer only ever makes more room.
+    return window_bytes_ - bytes_.load(std::memory_order_relaxed);
 }
 
 bool LocalChannel::is_low(std::size_t bytes, std::size_t polled) const {

@@ -333,12 +333,6 @@ TimePoint OperatorChain::next_tick_after(TimePoint now) const {
     return next;
 }
 
-std::size_t OperatorChain::queued_out_bytes() {
-    std::size_t bytes = 0;
-    for_each_edge([&](OutputEdge& edge) { bytes += edge.queued_bytes(); });
-    return bytes;
-}
-
 std::string OperatorChain::describe_wait() {
     for (const auto& node : nodes_) {
         if (node->is_blocked) return fmt::format("step `{}` waits for the outside", node->name());

@@ -122,8 +122,6 @@ class OperatorChain {
     [[nodiscard]] const InputGate* gate() const { return gate_.get(); }
     // Read by any thread.
     [[nodiscard]] const ChainTraffic& traffic() const { return commons_.traffic; }
-    // Bytes that wait in the edges' channels.
-    [[nodiscard]] std::size_t queued_out_bytes();
     // For people: where it is stuck; empty when it is not.
     [[nodiscard]] std::string describe_wait();
 

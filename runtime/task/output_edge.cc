@@ -90,12 +90,6 @@ const Error* OutputEdge::failed() const {
     return nullptr;
 }
 
-std::size_t OutputEdge::queued_bytes() const {
-    std::size_t bytes = 0;
-    for (const Lane& lane : lanes_) bytes += lane.channel->queued_bytes();
-    return bytes;
-}
-
 std::size_t OutputEdge::blocking_channel() {
     const auto lane =
         std::ranges::find_if(lanes_, [](const Lane& l) { return !l.channel->has_room(); });
@@ -108,7 +102,7 @@ class RebalanceEdge final : public OutputEdge {
   public:
     explicit RebalanceEdge(const std::vector<OutputChannel*>& channels) : OutputEdge(channels) {}
 
-    Status place(data::BatchPtr batch, TimePoint) override {
+    Status do_place(data::BatchPtr batch, TimePoint) override {
         lanes()[widest()].channel->push(std::move(batch));
         return {};
     }
@@ -143,7 +137,7 @@ class BroadcastEdge final : public OutputEdge {
   public:
     explicit BroadcastEdge(const std::vector<OutputChannel*>& channels) : OutputEdge(channels) {}
 
-    Status place(data::BatchPtr batch, TimePoint) override {
+    Status do_place(data::BatchPtr batch, TimePoint) override {
         for (Lane& lane : lanes()) lane.channel->push(batch);
         return {};
     }

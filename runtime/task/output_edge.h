@@ -23,6 +23,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "runtime/base/clock.h"
@@ -49,7 +50,7 @@ class OutputEdge {
     // True when a barrier or an end may be placed.
     [[nodiscard]] bool has_control_room() const { return held_count_ < kHeldControlMax; }
     // REQUIRES: has_room() since the last operator call.
-    virtual Status place(data::BatchPtr batch, TimePoint now) = 0;
+    Status place(data::BatchPtr batch, TimePoint now) { return do_place(std::move(batch), now); }
     // Kept until the rows before it are gone and there is room. REQUIRES: has_room() since the
     // last operator call.
     void place(const data::Watermark& watermark);
@@ -61,8 +62,6 @@ class OutputEdge {
     // True when everything placed has left this process's hands or stands in a channel.
     [[nodiscard]] bool is_settled();
     [[nodiscard]] const Error* failed() const;
-    // Bytes placed and not yet taken by the other side.
-    [[nodiscard]] std::size_t queued_bytes() const;
     // The first channel without room; 0 when all have some. For people.
     [[nodiscard]] std::size_t blocking_channel();
     [[nodiscard]] std::size_t channel_count() const { return lanes_.size(); }
@@ -77,6 +76,7 @@ class OutputEdge {
     // REQUIRES: at least one channel.
     explicit OutputEdge(const std::vector<OutputChannel*>& channels);
 
+    virtual Status do_place(data::BatchPtr batch, TimePoint now) = 0;
     // True when the channels' windows allow another batch.
     [[nodiscard]] virtual bool has_window() = 0;
     // Sends rows that wait in this lane; true when none is left.
