@@ -138,14 +138,20 @@ void FreeRuns::refresh(std::uint32_t first_word, std::uint32_t last_word) {
     std::size_t low = (leaf_count_ + std::size_t{first_word}) / 2;
     std::size_t high = (leaf_count_ + std::size_t{last_word}) / 2;
     for (; low >= 1; low /= 2, high /= 2, width *= 2) {
+        bool is_changed = false;
         for (std::size_t i = low; i <= high; ++i) {
-            const Node& left = nodes_[2 * i];
-            const Node& right = nodes_[2 * i + 1];
-            nodes_[i] = {left.prefix == width ? width + right.prefix : left.prefix,
-                         right.suffix == width ? width + left.suffix : right.suffix,
-                         std::max({left.longest, right.longest, left.suffix + right.prefix})};
+            const Node before = nodes_[i];
+            nodes_[i] = joined(nodes_[2 * i], nodes_[2 * i + 1], width);
+            is_changed = is_changed || nodes_[i] != before;
         }
+        if (!is_changed) return;  // Nothing above can change either.
     }
+}
+
+FreeRuns::Node FreeRuns::joined(const Node& left, const Node& right, std::uint32_t width) {
+    return {left.prefix == width ? width + right.prefix : left.prefix,
+            right.suffix == width ? width + left.suffix : right.suffix,
+            std::max({left.longest, right.longest, left.suffix + right.prefix})};
 }
 
 std::uint32_t FreeRuns::first_taken(std::uint32_t first, std::uint32_t pages) const {

@@ -40,11 +40,16 @@ class FreeRuns {
         std::uint32_t prefix = 0;   // Free pages at the start.
         std::uint32_t suffix = 0;   // Free pages at the end.
         std::uint32_t longest = 0;  // Longest run within.
+
+        friend bool operator==(const Node&, const Node&) = default;
     };
 
     // Flips [first, first + pages), which must all be in the state `is_free` was before.
     void mark(std::uint32_t first, std::uint32_t pages, bool is_free);
+    // Brings the tree up to date above the words that changed.
     void refresh(std::uint32_t first_word, std::uint32_t last_word);
+    // The node over two neighbours that span `width` pages each.
+    [[nodiscard]] static Node joined(const Node& left, const Node& right, std::uint32_t width);
     // Lowest taken page in [first, first + pages); first + pages when there is none.
     [[nodiscard]] std::uint32_t first_taken(std::uint32_t first, std::uint32_t pages) const;
 

@@ -1,11 +1,25 @@
 #include "memory/memory_keys.h"
 
+#include <fstream>
+#include <iterator>
 #include <set>
 
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 
 namespace millrace::memory {
 namespace {
+
+// The README's table, made from the keys.
+std::string key_table() {
+    std::string table = "| key | default | doc |\n|---|---|---|\n";
+    for (const auto& key : memory_keys()) {
+        const bool is_later = key.effect == MemoryKey::Effect::kLater;
+        table += fmt::format("| `{}` | {} | {}{} |\n", key.name, key.default_value, key.doc,
+                             is_later ? " Without effect in this version." : "");
+    }
+    return table;
+}
 
 KeyValues::Notes notes_of(std::vector<Setting> settings) {
     KeyValues::Notes notes;
@@ -32,6 +46,12 @@ TEST_CASE("Every memory key is named once and takes its own default", "[memory][
         const Setting setting{std::string(key.name), std::string(key.default_value), "", 0};
         CHECK(notes_of({setting}).problems.empty());
     }
+}
+
+TEST_CASE("The README lists every memory key", "[memory][memory_keys]") {
+    std::ifstream file(MILLRACE_SOURCE_DIR "/memory/README.md");
+    const std::string readme{std::istreambuf_iterator<char>(file), {}};
+    CHECK_THAT(readme, Catch::Contains(key_table()));
 }
 
 TEST_CASE("Old keys point to what replaces them", "[memory][memory_keys]") {

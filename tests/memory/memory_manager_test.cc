@@ -38,6 +38,17 @@ std::vector<SlotMemory*> all_slots(MemoryManager& manager) {
     return slots;
 }
 
+// The example of the README.
+Status hold_memory(SlotMemory& slot) {
+    MILLRACE_TRY_ASSIGN(const MemoryOwner owner,
+                        MemoryOwner::of(slot, {"ctr", "predict", 3, Purpose::kBatch}));
+    MILLRACE_TRY_ASSIGN(const Reservation working_set, owner.reserve(8 << 20));  // At deployment.
+    MILLRACE_TRY_ASSIGN(Segment segment, owner.allocate(256 << 10));  // Counts against it.
+    CHECK(slot.bytes_in_use() == 8 << 20);
+    CHECK(slot.use().owners[0].tag.to_string() == "ctr/predict[3]/batch");
+    return {};
+}
+
 // The sums that must hold at any moment of rest.
 void check_sums(const MemoryManager& manager) {
     const MemoryReport report = manager.report();
@@ -173,6 +184,12 @@ TEST_CASE("Pages taken by an owner count against its reservation first", "[memor
     Segment kept = take(slot, worker, kPage);
     working_set->release();
     CHECK(slot.bytes_in_use() == 6 * kPage);
+}
+
+TEST_CASE("A task reserves its working set and allocates within it", "[memory][memory_pool]") {
+    const auto manager = manager_of(8 << 20);
+    CHECK(hold_memory(manager->slot(0)));
+    CHECK(manager->slot(0).close());
 }
 
 TEST_CASE("A reservation is rounded up to whole pages", "[memory][memory_pool]") {
