@@ -49,8 +49,8 @@ class AdPredictorRule {
             return term(cell.w, variance_of(cell.state[0]), row.value(i));
         });
         const double s = beta2_ + sums.variance;
-        if (!std::isfinite(sums.mean) || !std::isfinite(s) || !gradient_allowed(row, 1))
-            return false;
+        if (!std::isfinite(sums.mean) || !std::isfinite(s)) return false;
+        if (!gradient_allowed(row, std::max(1.0, static_cast<double>(weight)))) return false;
         const double y = label == 1.0F ? 1 : -1;
         const double root_s = std::sqrt(s);
         const double t = y * sums.mean / root_s;
@@ -67,7 +67,7 @@ class AdPredictorRule {
     void step(V x, V& mean, V& variance, V& prior_mean, V&) const {
         const V before = where_zero(variance, V(prior_variance_), variance);
         const V moved = mean + x * before * V(shift_);
-        const V left = V(1.0F) - x * x * before * V(shrink_);
+        const V left = V(1.0F) - x * (x * before * V(shrink_));
         V after = larger(before * left, V(kVarianceMin));
         V mean_after = moved;
         if (weight_ != 1.0F) weigh(mean, before, mean_after, after);
@@ -84,15 +84,16 @@ class AdPredictorRule {
         return where_zero(stored, prior_variance_, stored);
     }
 
-    // Turns the posterior of one such row into that of `weight_` such rows.
+    // Turns the posterior of one such row into that of h = `weight_` such rows: precision and
+    // precision-mean grow h times as much. With r = variance_after / variance,
+    //   s2' = s2 r / (r + h (1 - r));   mu' = (r mu + h (mu_after - r mu)) / (r + h (1 - r))
     template <class V>
     void weigh(V mean, V variance, V& mean_after, V& variance_after) const {
-        const V precision = V(1.0F) / variance;
-        const V precision_mean = mean * precision;
-        const V gain = V(1.0F) / variance_after - precision;
-        const V gain_mean = mean_after / variance_after - precision_mean;
-        variance_after = V(1.0F) / (precision + V(weight_) * gain);
-        mean_after = (precision_mean + V(weight_) * gain_mean) * variance_after;
+        const V h(weight_);
+        const V r = variance_after / variance;
+        const V divisor = r + h * (V(1.0F) - r);
+        variance_after = larger(variance * r / divisor, V(kVarianceMin));
+        mean_after = (r * mean + h * (mean_after - r * mean)) / divisor;
     }
 
     template <class V>
@@ -100,9 +101,9 @@ class AdPredictorRule {
         const V v0(prior_variance_);
         const V keep(1.0F - epsilon_);
         const V eps(epsilon_);
-        const V widened = variance * v0 / (keep * v0 + eps * variance);
-        mean = widened * (keep * mean / variance + eps * prior_mean / v0);
-        variance = widened;
+        const V divisor = keep * v0 + eps * variance;
+        mean = (keep * v0 * mean + eps * variance * prior_mean) / divisor;
+        variance = variance * v0 / divisor;
     }
 
     CoordinateUpdate cells_;

@@ -6,7 +6,7 @@
 //   v = N(t)/Phi(t);   w = v (v + t)
 //   mu_i += y x_i (s2_i / sqrt(S)) v;   s2_i *= 1 - x_i^2 (s2_i / S) w
 // epsilon > 0 lets every weight that was just learnt move back towards its prior (m0, v0):
-//   s2' = s2 v0 / ((1 - eps) v0 + eps s2);   mu' = s2' ((1 - eps) mu / s2 + eps m0 / v0)
+//   s2' = s2 v0 / d;   mu' = ((1 - eps) v0 mu + eps s2 m0) / d;   d = (1 - eps) v0 + eps s2
 // A row of weight h != 1 adds h times the precision and precision-mean that the row would add.
 //
 // Cell: mu, s2 (0: not seen yet, so (0, v0)), m0, one float to spare. Sums over a row are in
