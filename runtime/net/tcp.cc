@@ -73,17 +73,28 @@ struct TcpStream::Socket : std::enable_shared_from_this<Socket> {
         socket.non_blocking(true, ignored);
     }
 
+    void set_parts(std::span<const std::span<const std::byte>> list);
     void write_rest();
 
     tcp::socket socket;
     Address peer;
     Events events;
     bool is_awaiting = false;
+    bool is_awaiting_room = false;
     bool is_writing = false;
     std::array<asio::const_buffer, kPartsMax> parts;  // What is left to write.
     std::size_t part_first = 0;
     std::size_t part_end = 0;
 };
+
+void TcpStream::Socket::set_parts(std::span<const std::span<const std::byte>> list) {
+    MILLRACE_CHECK(!is_writing);
+    MILLRACE_CHECK_GE(list.size(), 1U);
+    MILLRACE_CHECK_LE(list.size(), kPartsMax);
+    part_first = 0;
+    part_end = 0;
+    for (const auto part : list) parts[part_end++] = asio::buffer(part.data(), part.size());
+}
 
 void TcpStream::Socket::write_rest() {
     const PartList rest{parts.data() + part_first, parts.data() + part_end};
@@ -138,16 +149,29 @@ Result<std::size_t> TcpStream::read_now(std::span<std::byte> first, std::span<st
 }
 
 void TcpStream::write(std::span<const std::span<const std::byte>> parts) {
-    MILLRACE_CHECK(!socket_->is_writing);
-    MILLRACE_CHECK_GE(parts.size(), 1U);
-    MILLRACE_CHECK_LE(parts.size(), kPartsMax);
+    socket_->set_parts(parts);
     socket_->is_writing = true;
-    socket_->part_first = 0;
-    socket_->part_end = 0;
-    for (const auto part : parts) {
-        socket_->parts[socket_->part_end++] = asio::buffer(part.data(), part.size());
-    }
     socket_->write_rest();
+}
+
+Result<std::size_t> TcpStream::write_now(std::span<const std::span<const std::byte>> parts) {
+    socket_->set_parts(parts);
+    const PartList list{socket_->parts.data(), socket_->parts.data() + socket_->part_end};
+    SystemError error;
+    const std::size_t bytes = socket_->socket.write_some(list, error);
+    if (error == asio::error::would_block) return 0;
+    if (error) return std::unexpected(stream_error(socket_->peer, error));
+    return bytes;
+}
+
+void TcpStream::await_writable() {
+    MILLRACE_CHECK(!socket_->is_awaiting_room);
+    socket_->is_awaiting_room = true;
+    socket_->socket.async_wait(tcp::socket::wait_write, [self = socket_](const SystemError&) {
+        if (!self->socket.is_open()) return;
+        self->is_awaiting_room = false;
+        self->events.on_writable();
+    });
 }
 
 void TcpStream::shutdown_write() {

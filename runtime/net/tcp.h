@@ -2,7 +2,8 @@
 // sockets.
 //
 // A stream tells when bytes have come, and its owner takes them with read_now(), straight into
-// memory of its choice. At most one write is under way. Nothing is buffered here.
+// memory of its choice. Writing is either write(), which keeps at it until all is out, or
+// write_now() with await_writable(), which never holds on to memory. Nothing is buffered here.
 //
 // Threads:    the loop's.
 // Ownership:  the caller owns stream and listener; memory given to write() must live until
@@ -35,8 +36,10 @@ class TcpStream {
     struct Events {
         // read_now() has something to say: bytes, or why there will be none.
         std::function<void()> on_readable;
-        // Everything was handed to the system, or the reason why not.
+        // Everything given to write() was handed to the system, or the reason why not.
         std::function<void(Status)> on_written;
+        // write_now() has something to say.
+        std::function<void()> on_writable;
     };
     // The operating system's side of it, known to tcp.cc only.
     struct Socket;
@@ -57,6 +60,12 @@ class TcpStream {
     // Writes all bytes of all parts, in order. The parts' list itself is copied.
     // REQUIRES: no write under way; 1 <= parts.size() <= kPartsMax.
     void write(std::span<const std::span<const std::byte>> parts);
+    // Writes what the system takes at once: 0 when nothing.
+    // Errors: kUnavailable when the peer closed, or the connection was lost.
+    // REQUIRES: 1 <= parts.size() <= kPartsMax, and no write() under way.
+    Result<std::size_t> write_now(std::span<const std::span<const std::byte>> parts);
+    // Asks for one on_writable. REQUIRES: none asked for and not yet come.
+    void await_writable();
     // Tells the peer that no more will be written. REQUIRES: no write under way.
     void shutdown_write();
     // Closes at once; bytes that the system has taken are still delivered.
