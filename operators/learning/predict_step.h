@@ -14,6 +14,7 @@
 #include "operators/learning/shared_model.h"
 #include "operators/operator.h"
 #include "operators/registry.h"
+#include "runtime/data/derived_batch.h"
 
 namespace millrace::operators {
 

@@ -1,0 +1,220 @@
+#include "operators/learning/evaluate_source.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "operators/job_resources.h"
+#include "proto/job.pb.h"
+#include "runtime/base/check.h"
+
+namespace millrace::operators {
+namespace {
+
+// The columns of a quality record, in this order.
+enum Quality : std::size_t {
+    kModel,
+    kRows,
+    kRowsTotal,
+    kLogloss,
+    kLoglossBaseline,
+    kAuc,
+    kCalibration,
+    kNormalizedEntropy,
+};
+enum Audit : std::size_t { kId, kAuditModel, kScore, kLabel };
+
+Result<data::SchemaPtr> quality_schema() {
+    return data::Schema::make({{"model", {.kind = data::Kind::kString}},
+                               {"rows", {.kind = data::Kind::kInt64}},
+                               {"rows_total", {.kind = data::Kind::kInt64}},
+                               {"logloss", {.kind = data::Kind::kFloat64}},
+                               {"logloss_baseline", {.kind = data::Kind::kFloat64}},
+                               {"auc", {.kind = data::Kind::kFloat64}},
+                               {"calibration", {.kind = data::Kind::kFloat64}},
+                               {"normalized_entropy", {.kind = data::Kind::kFloat64}}});
+}
+
+Result<data::SchemaPtr> audit_schema(const data::Schema& input, const std::string& field) {
+    const auto column = input.index_of(field);
+    if (!column) return fail(Code::kInvalidArgument, "the audit field is not in the input: {}", field);
+    const data::Type type = input.fields()[*column].type;
+    const bool fits = type.kind == data::Kind::kString || type.kind == data::Kind::kInt64 ||
+                      type.kind == data::Kind::kInt32;
+    if (!fits) {
+        return fail(Code::kInvalidArgument, "an audit field is a string, int32 or int64, not {}: {}",
+                    to_string(type), field);
+    }
+    return data::Schema::make({{"id", type},
+                               {"model", {.kind = data::Kind::kString}},
+                               {"score", {.kind = data::Kind::kFloat32}},
+                               {"label", {.kind = data::Kind::kFloat32}}});
+}
+
+Result<OutputSchemas> schemas(const OperatorRequest& request) {
+    const proto::EvaluateStep& step = request.job.steps(request.declared).evaluate();
+    OutputSchemas made;
+    MILLRACE_TRY_ASSIGN(made.main, quality_schema());
+    if (step.has_audit()) {
+        MILLRACE_TRY_ASSIGN(made.side, audit_schema(*request.inputs[0], step.audit()));
+    }
+    return made;
+}
+
+Result<std::unique_ptr<Operator>> make(const OperatorRequest& request, JobResources& resources) {
+    const proto::EvaluateStep& step = request.job.steps(request.declared).evaluate();
+    MILLRACE_TRY_ASSIGN(const OutputSchemas made, schemas(request));
+    std::vector<SharedModel*> models;
+    for (const std::string& name : step.models()) {
+        MILLRACE_TRY_ASSIGN(SharedModel * model, resources.model(name));
+        models.push_back(model);
+    }
+    EvaluateSource::Options options{.window_rows = static_cast<std::uint64_t>(step.window_rows()),
+                                    .quality = made.main,
+                                    .audit = made.side};
+    if (made.side) options.audit_column = *request.inputs[0]->index_of(step.audit());
+    return std::make_unique<EvaluateSource>(std::move(models), std::move(options));
+}
+
+}  // namespace
+
+OperatorSpec EvaluateSource::spec() {
+    return {.role = Role::kStep,
+            .type = "evaluate",
+            .doc = "Measures models by the scores that rows got before they were learned.",
+            .schemas = schemas,
+            .make = make};
+}
+
+EvaluateSource::EvaluateSource(std::vector<SharedModel*> models, Options options)
+    : watched_(models.size()), options_(std::move(options)) {
+    for (std::size_t i = 0; i < models.size(); ++i) {
+        watched_[i].model = models[i];
+        watched_[i].split = static_cast<std::int32_t>(i);
+    }
+}
+
+Status EvaluateSource::open(OperatorContext& context) {
+    context_ = &context;
+    for (Watched& watched : watched_) {
+        watched.model->attach_evaluator(context.waker);
+        const metrics::Labels labels{{"model", watched.model->options().name}};
+        const auto gauge = [&](std::string_view name, std::string_view help) {
+            metrics::Gauge& made = context.metrics.gauge(name, help, labels);
+            made.set(std::nan(""));
+            return &made;
+        };
+        watched.logloss = gauge("millrace_model_logloss", "Progressive log loss of the last window.");
+        watched.logloss_baseline =
+            gauge("millrace_model_logloss_baseline", "Log loss of always predicting the window's rate.");
+        watched.auc = gauge("millrace_model_auc", "Area under the ROC curve of the last window.");
+        watched.calibration =
+            gauge("millrace_model_calibration_ratio", "Sum of scores over sum of labels of the last window.");
+        watched.normalized_entropy =
+            gauge("millrace_model_normalized_entropy", "Log loss over baseline of the last window.");
+    }
+    quality_.emplace(options_.quality, context.batches);
+    if (options_.audit) audit_.emplace(options_.audit, context.batches);
+    return {};
+}
+
+Status EvaluateSource::add_splits(std::span<const Split> splits) {
+    MILLRACE_CHECK(splits.empty());
+    return {};
+}
+
+Result<Progress> EvaluateSource::poll(Output& output) {
+    std::size_t ended = 0;
+    for (std::size_t i = 0; i < watched_.size(); ++i) {
+        Watched& watched = watched_[next_];
+        next_ = (next_ + 1) % watched_.size();
+        if (SharedModel::WorkItem* item = watched.model->take_scored()) {
+            const Status taken = take(watched, *item, output);
+            watched.model->give_back(item);
+            MILLRACE_TRY(taken);
+            MILLRACE_TRY(flush(output));
+            return Progress::kYield;
+        }
+        if (!watched.is_ended && watched.model->is_scored_out()) {
+            watched.is_ended = true;
+            if (watched.window.rows() > 0) MILLRACE_TRY(close_window(watched));
+            MILLRACE_TRY(flush(output));
+        }
+        ended += watched.is_ended ? 1 : 0;
+    }
+    return ended == watched_.size() ? Progress::kEnd : Progress::kDone;
+}
+
+Status EvaluateSource::take(Watched& watched, const SharedModel::WorkItem& item, Output& output) {
+    const std::size_t rows = item.batch->rows();
+    for (std::size_t row = 0; row < rows; ++row) {
+        if (std::isnan(item.scores[row])) continue;  // The table skipped it.
+        watched.window.add(static_cast<double>(item.scores[row]), static_cast<double>(item.labels[row]));
+        ++watched.rows;
+        if (watched.window.rows() == options_.window_rows) MILLRACE_TRY(close_window(watched));
+    }
+    return options_.audit ? audit(watched, item, output) : Status{};
+}
+
+Status EvaluateSource::close_window(Watched& watched) {
+    const ml::MetricsReport report = ml::report_of(watched.window);
+    const std::optional<double> baseline = watched.window.entropy();
+    watched.window.reset();
+    MILLRACE_TRY(quality_->begin());
+    MILLRACE_TRY(quality_->set_text(kModel, watched.model->options().name));
+    quality_->set_int64(kRows, static_cast<std::int64_t>(report.rows));
+    quality_->set_int64(kRowsTotal, static_cast<std::int64_t>(watched.rows));
+    const auto write = [&](std::size_t column, std::optional<double> value) {
+        if (value) quality_->set_float64(column, *value);
+    };
+    write(kLogloss, report.log_loss);
+    write(kLoglossBaseline, baseline);
+    write(kAuc, report.auc);
+    write(kCalibration, report.calibration);
+    write(kNormalizedEntropy, report.normalized_entropy);
+    quality_->end_row({.split = watched.split, .ordinal = watched.windows++, .timestamp_ms = 0});
+    watched.logloss_baseline->set(baseline.value_or(std::nan("")));
+    show(watched, report);
+    return {};
+}
+
+void EvaluateSource::show(Watched& watched, const ml::MetricsReport& report) {
+    const double absent = std::nan("");
+    watched.logloss->set(report.log_loss.value_or(absent));
+    watched.auc->set(report.auc.value_or(absent));
+    watched.calibration->set(report.calibration.value_or(absent));
+    watched.normalized_entropy->set(report.normalized_entropy.value_or(absent));
+}
+
+Status EvaluateSource::audit(const Watched& watched, const SharedModel::WorkItem& item, Output& output) {
+    const data::Column& ids = item.batch->column(options_.audit_column);
+    const data::Kind kind = options_.audit->fields()[kId].type.kind;
+    for (std::size_t row = 0; row < item.batch->rows(); ++row) {
+        if (std::isnan(item.scores[row])) continue;
+        if (audit_->has_begun() && audit_->is_full()) output.emit_to(1, audit_->finish());
+        MILLRACE_TRY(audit_->begin());
+        if (!ids.is_null(row)) {
+            if (kind == data::Kind::kString) MILLRACE_TRY(audit_->set_text(kId, ids.text_at(row)));
+            if (kind == data::Kind::kInt64) audit_->set_int64(kId, ids.as<std::int64_t>()[row]);
+            if (kind == data::Kind::kInt32) audit_->set_int32(kId, ids.as<std::int32_t>()[row]);
+        }
+        MILLRACE_TRY(audit_->set_text(kAuditModel, watched.model->options().name));
+        audit_->set_float32(kScore, item.scores[row]);
+        audit_->set_float32(kLabel, item.labels[row]);
+        audit_->end_row(item.batch->positions().at(row));
+    }
+    return {};
+}
+
+Status EvaluateSource::flush(Output& output) {
+    if (quality_->has_begun() && quality_->rows() > 0) output.emit(quality_->finish());
+    if (audit_ && audit_->has_begun() && audit_->rows() > 0) output.emit_to(1, audit_->finish());
+    return {};
+}
+
+void EvaluateSource::close() noexcept {
+    quality_.reset();
+    audit_.reset();
+    context_ = nullptr;
+}
+
+}  // namespace millrace::operators
