@@ -36,13 +36,15 @@ Result<data::SchemaPtr> quality_schema() {
 
 Result<data::SchemaPtr> audit_schema(const data::Schema& input, const std::string& field) {
     const auto column = input.index_of(field);
-    if (!column) return fail(Code::kInvalidArgument, "the audit field is not in the input: {}", field);
+    if (!column)
+        return fail(Code::kInvalidArgument, "the audit field is not in the input: {}", field);
     const data::Type type = input.fields()[*column].type;
     const bool fits = type.kind == data::Kind::kString || type.kind == data::Kind::kInt64 ||
                       type.kind == data::Kind::kInt32;
     if (!fits) {
-        return fail(Code::kInvalidArgument, "an audit field is a string, int32 or int64, not {}: {}",
-                    to_string(type), field);
+        return fail(Code::kInvalidArgument,
+                    "an audit field is a string, int32 or int64, not {}: {}", to_string(type),
+                    field);
     }
     return data::Schema::make({{"id", type},
                                {"model", {.kind = data::Kind::kString}},
@@ -103,14 +105,15 @@ Status EvaluateSource::open(OperatorContext& context) {
             made.set(std::nan(""));
             return &made;
         };
-        watched.logloss = gauge("millrace_model_logloss", "Progressive log loss of the last window.");
-        watched.logloss_baseline =
-            gauge("millrace_model_logloss_baseline", "Log loss of always predicting the window's rate.");
+        watched.logloss =
+            gauge("millrace_model_logloss", "Progressive log loss of the last window.");
+        watched.logloss_baseline = gauge("millrace_model_logloss_baseline",
+                                         "Log loss of always predicting the window's rate.");
         watched.auc = gauge("millrace_model_auc", "Area under the ROC curve of the last window.");
-        watched.calibration =
-            gauge("millrace_model_calibration_ratio", "Sum of scores over sum of labels of the last window.");
-        watched.normalized_entropy =
-            gauge("millrace_model_normalized_entropy", "Log loss over baseline of the last window.");
+        watched.calibration = gauge("millrace_model_calibration_ratio",
+                                    "Sum of scores over sum of labels of the last window.");
+        watched.normalized_entropy = gauge("millrace_model_normalized_entropy",
+                                           "Log loss over baseline of the last window.");
     }
     quality_.emplace(options_.quality, context.batches);
     if (options_.audit) audit_.emplace(options_.audit, context.batches);
@@ -148,7 +151,8 @@ Status EvaluateSource::take(Watched& watched, const SharedModel::WorkItem& item,
     const std::size_t rows = item.batch->rows();
     for (std::size_t row = 0; row < rows; ++row) {
         if (std::isnan(item.scores[row])) continue;  // The table skipped it.
-        watched.window.add(static_cast<double>(item.scores[row]), static_cast<double>(item.labels[row]));
+        watched.window.add(static_cast<double>(item.scores[row]),
+                           static_cast<double>(item.labels[row]));
         ++watched.rows;
         if (watched.window.rows() == options_.window_rows) MILLRACE_TRY(close_window(watched));
     }
@@ -185,7 +189,8 @@ void EvaluateSource::show(Watched& watched, const ml::MetricsReport& report) {
     watched.normalized_entropy->set(report.normalized_entropy.value_or(absent));
 }
 
-Status EvaluateSource::audit(const Watched& watched, const SharedModel::WorkItem& item, Output& output) {
+Status EvaluateSource::audit(const Watched& watched, const SharedModel::WorkItem& item,
+                             Output& output) {
     const data::Column& ids = item.batch->column(options_.audit_column);
     const data::Kind kind = options_.audit->fields()[kId].type.kind;
     for (std::size_t row = 0; row < item.batch->rows(); ++row) {

@@ -1,8 +1,9 @@
 // Measures models by the scores that their rows got just before they were learned.
 //
-// It has no input channel: the models' writers hand it every scored batch, in the order of learning.
-// Main output: one quality record for each full window of a model, and one for what is left at the end.
-// Side output (`audit`): id, model, score and label of every row, in the same order.
+// It has no input channel: the models' writers hand it every scored batch, in the order of
+// learning. Main output: one quality record for each full window of a model, and one for what is
+// left at the end. Side output (`audit`): id, model, score and label of every row, in the same
+// order.
 //
 // Threads, Ownership, Failure: as the operator contract says. The models outlive the step.
 // Limits:     one scored batch a call. A model's writer waits when this step lags.
@@ -26,9 +27,9 @@ class EvaluateSource final : public Source {
   public:
     struct Options {
         std::uint64_t window_rows = 10'000;
-        data::SchemaPtr quality;         // Schema of the main output.
-        data::SchemaPtr audit;           // Null when there is none.
-        std::size_t audit_column = 0;    // The id, in the train step's input.
+        data::SchemaPtr quality;       // Schema of the main output.
+        data::SchemaPtr audit;         // Null when there is none.
+        std::size_t audit_column = 0;  // The id, in the train step's input.
     };
 
     EvaluateSource(std::vector<SharedModel*> models, Options options);
@@ -45,8 +46,8 @@ class EvaluateSource final : public Source {
     struct Watched {
         SharedModel* model = nullptr;
         ml::BinaryMetrics window;
-        std::uint64_t rows = 0;     // Of all windows.
-        std::int32_t split = 0;     // Quality records need a position of their own.
+        std::uint64_t rows = 0;  // Of all windows.
+        std::int32_t split = 0;  // Quality records need a position of their own.
         std::int64_t windows = 0;
         bool is_ended = false;
         metrics::Gauge* logloss = nullptr;

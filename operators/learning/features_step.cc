@@ -10,20 +10,31 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 
-std::size_t rounded(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+std::size_t rounded(std::size_t bytes) {
+    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 Result<ml::ColumnKind> column_kind(data::Kind kind, std::string_view field) {
     switch (kind) {
-        case data::Kind::kBool: return ml::ColumnKind::kBool;
-        case data::Kind::kInt32: return ml::ColumnKind::kInt32;
-        case data::Kind::kInt64: return ml::ColumnKind::kInt64;
-        case data::Kind::kFloat32: return ml::ColumnKind::kFloat32;
-        case data::Kind::kFloat64: return ml::ColumnKind::kFloat64;
+        case data::Kind::kBool:
+            return ml::ColumnKind::kBool;
+        case data::Kind::kInt32:
+            return ml::ColumnKind::kInt32;
+        case data::Kind::kInt64:
+            return ml::ColumnKind::kInt64;
+        case data::Kind::kFloat32:
+            return ml::ColumnKind::kFloat32;
+        case data::Kind::kFloat64:
+            return ml::ColumnKind::kFloat64;
         case data::Kind::kString:
-        case data::Kind::kBytes: return ml::ColumnKind::kString;
-        case data::Kind::kTimestampMs: return ml::ColumnKind::kTimestamp;
-        case data::Kind::kList: return ml::ColumnKind::kList;
-        case data::Kind::kFeatures: break;
+        case data::Kind::kBytes:
+            return ml::ColumnKind::kString;
+        case data::Kind::kTimestampMs:
+            return ml::ColumnKind::kTimestamp;
+        case data::Kind::kList:
+            return ml::ColumnKind::kList;
+        case data::Kind::kFeatures:
+            break;
     }
     return fail(Code::kInvalidArgument, "a field of this type cannot be a feature: {}", field);
 }
@@ -37,7 +48,9 @@ Result<FeaturesStep::Set> make_set(const proto::Job& job, const std::string& nam
     std::vector<std::size_t> columns;
     for (const std::string& field : ml::FeatureCompiler::fields_of(spec)) {
         const auto column = input.index_of(field);
-        if (!column) return fail(Code::kInvalidArgument, "features {} read a field that is not there: {}", name, field);
+        if (!column)
+            return fail(Code::kInvalidArgument, "features {} read a field that is not there: {}",
+                        name, field);
         const data::Type type = input.fields()[*column].type;
         ml::FieldType made;
         MILLRACE_TRY_ASSIGN(made.kind, column_kind(type.kind, field));
@@ -48,7 +61,8 @@ Result<FeaturesStep::Set> make_set(const proto::Job& job, const std::string& nam
         columns.push_back(*column);
     }
     auto compiler = ml::FeatureCompiler::create(spec, types);
-    if (!compiler) return std::unexpected(std::move(compiler).error().with_context("features " + name));
+    if (!compiler)
+        return std::unexpected(std::move(compiler).error().with_context("features " + name));
     return FeaturesStep::Set{.compiler = std::move(*compiler), .columns = std::move(columns)};
 }
 
@@ -72,8 +86,8 @@ Result<std::unique_ptr<Operator>> make(const OperatorRequest& request, JobResour
     return std::make_unique<FeaturesStep>(std::move(sets), std::move(output.main));
 }
 
-// Lists carry their elements in `values` and, for text, offsets of their own behind the batch's; the
-// compiler reads both through a child view.
+// Lists carry their elements in `values` and, for text, offsets of their own behind the batch's;
+// the compiler reads both through a child view.
 ml::ColumnView view_of(const data::Column& column, data::Type type) {
     ml::ColumnView view;
     view.kind = *column_kind(type.kind, "");
@@ -98,8 +112,9 @@ FeaturesStep::FeaturesStep(std::vector<Set> sets, data::SchemaPtr schema)
 
 Status FeaturesStep::open(OperatorContext& context) {
     context_ = &context;
-    items_dropped_ = &context.metrics.counter(
-        "millrace_feature_items_dropped_total", "Items of lists beyond `list_items` of their features.");
+    items_dropped_ =
+        &context.metrics.counter("millrace_feature_items_dropped_total",
+                                 "Items of lists beyond `list_items` of their features.");
     std::size_t words = 0;
     std::size_t columns = 0;
     for (const Set& set : sets_) {
@@ -110,7 +125,8 @@ Status FeaturesStep::open(OperatorContext& context) {
     childs_.resize(columns);
     entries_.resize(sets_.size());
     if (words == 0) return {};
-    MILLRACE_TRY_ASSIGN(scratch_, context.slot.allocate(context.owner, words * sizeof(std::uint64_t)));
+    MILLRACE_TRY_ASSIGN(scratch_,
+                        context.slot.allocate(context.owner, words * sizeof(std::uint64_t)));
     return {};
 }
 
@@ -134,10 +150,12 @@ Result<Progress> FeaturesStep::process(const data::BatchPtr& batch, std::uint32_
     for (std::size_t i = 0; i < sets_.size(); ++i) {
         view_columns(sets_[i], *batch);
         entries_[i] = sets_[i].compiler.entries_max({views_.data(), sets_[i].columns.size()}, rows);
-        bytes += rounded((rows + 1) * sizeof(std::int32_t)) + rounded(entries_[i] * sizeof(std::uint32_t));
+        bytes += rounded((rows + 1) * sizeof(std::int32_t)) +
+                 rounded(entries_[i] * sizeof(std::uint32_t));
         if (sets_[i].compiler.has_values()) bytes += rounded(entries_[i] * sizeof(float));
     }
-    MILLRACE_TRY_ASSIGN(auto derived, data::DerivedBatch::make(schema_, batch, context_->batches, bytes));
+    MILLRACE_TRY_ASSIGN(auto derived,
+                        data::DerivedBatch::make(schema_, batch, context_->batches, bytes));
     const std::size_t fields = batch->columns().size();
     for (std::size_t column = 0; column < fields; ++column) derived.borrow(column, column);
     for (std::size_t i = 0; i < sets_.size(); ++i) {
@@ -157,8 +175,8 @@ data::Column FeaturesStep::compile(const Set& set, const data::Batch& batch, std
     const std::span<std::uint64_t> scratch(reinterpret_cast<std::uint64_t*>(scratch_.data()),
                                            scratch_.size() / sizeof(std::uint64_t));
     const ml::CompileCounts counts =
-        set.compiler.compile({views_.data(), set.columns.size()}, static_cast<std::uint32_t>(batch.rows()),
-                             out, scratch);
+        set.compiler.compile({views_.data(), set.columns.size()},
+                             static_cast<std::uint32_t>(batch.rows()), out, scratch);
     items_dropped_->add(counts.list_items_dropped);
     return {.values = reinterpret_cast<const std::byte*>(out.slots.data()),
             .offsets = out.offsets.data(),

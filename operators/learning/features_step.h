@@ -30,7 +30,8 @@ class FeaturesStep final : public Step {
     static OperatorSpec spec();
 
     Status open(OperatorContext& context) override;
-    Result<Progress> process(const data::BatchPtr& batch, std::uint32_t input, Output& output) override;
+    Result<Progress> process(const data::BatchPtr& batch, std::uint32_t input,
+                             Output& output) override;
     void close() noexcept override;
 
   private:

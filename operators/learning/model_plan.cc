@@ -23,15 +23,23 @@ const T* named(const google::protobuf::RepeatedPtrField<T>& all, std::string_vie
 ml::FeatureColumn feature_column(const proto::Column& column) {
     ml::FeatureColumn made{.name = column.name(), .from = column.from()};
     switch (column.as()) {
-        case proto::COLUMN_KIND_HASHED_LIST: made.kind = ml::FeatureKind::kHashedList; break;
-        case proto::COLUMN_KIND_NUMBER: made.kind = ml::FeatureKind::kNumber; break;
-        case proto::COLUMN_KIND_BUCKETS: made.kind = ml::FeatureKind::kBuckets; break;
-        default: made.kind = ml::FeatureKind::kHashed;
+        case proto::COLUMN_KIND_HASHED_LIST:
+            made.kind = ml::FeatureKind::kHashedList;
+            break;
+        case proto::COLUMN_KIND_NUMBER:
+            made.kind = ml::FeatureKind::kNumber;
+            break;
+        case proto::COLUMN_KIND_BUCKETS:
+            made.kind = ml::FeatureKind::kBuckets;
+            break;
+        default:
+            made.kind = ml::FeatureKind::kHashed;
     }
     if (column.take() == proto::TAKE_HOUR_OF_DAY) made.take = ml::Take::kHourOfDay;
     if (column.take() == proto::TAKE_DAY_OF_WEEK) made.take = ml::Take::kDayOfWeek;
     if (column.transform() == proto::TRANSFORM_LOG1P) made.transform = ml::Transform::kLog1p;
-    if (column.transform() == proto::TRANSFORM_LOG_SQUARED) made.transform = ml::Transform::kLogSquared;
+    if (column.transform() == proto::TRANSFORM_LOG_SQUARED)
+        made.transform = ml::Transform::kLogSquared;
     if (column.scale() == proto::SCALE_STANDARDIZE) made.scale = ml::Scale::kStandardize;
     made.edges.assign(column.edges().begin(), column.edges().end());
     return made;
@@ -40,10 +48,14 @@ ml::FeatureColumn feature_column(const proto::Column& column) {
 // Logistic for a binary task and half of the square otherwise, unless the job says more.
 ml::Loss loss_of(proto::Loss declared, proto::Task task) {
     switch (declared) {
-        case proto::LOSS_LOGISTIC: return ml::Loss::kLogistic;
-        case proto::LOSS_SQUARED: return ml::Loss::kSquared;
-        case proto::LOSS_HALF_SQUARED: return ml::Loss::kHalfSquared;
-        default: return task == proto::TASK_REGRESSION ? ml::Loss::kSquared : ml::Loss::kLogistic;
+        case proto::LOSS_LOGISTIC:
+            return ml::Loss::kLogistic;
+        case proto::LOSS_SQUARED:
+            return ml::Loss::kSquared;
+        case proto::LOSS_HALF_SQUARED:
+            return ml::Loss::kHalfSquared;
+        default:
+            return task == proto::TASK_REGRESSION ? ml::Loss::kSquared : ml::Loss::kLogistic;
     }
 }
 
@@ -66,18 +78,21 @@ Result<std::unique_ptr<ml::Learner>> learner_of(const proto::Model& model) {
                                      .l1 = learner.ftrl().l1(),
                                      .l2 = learner.ftrl().l2(),
                                      .loss = loss_of(learner.ftrl().loss(), model.task())});
-        case proto::Learner::kSgd: return make_sgd(learner.sgd(), model.task());
+        case proto::Learner::kSgd:
+            return make_sgd(learner.sgd(), model.task());
         case proto::Learner::kAdagrad:
             return ml::AdaGrad::create({.rate = learner.adagrad().rate(),
                                         .epsilon = learner.adagrad().epsilon(),
                                         .beta = learner.adagrad().beta(),
                                         .loss = loss_of(learner.adagrad().loss(), model.task())});
         case proto::Learner::kAdpredictor:
-            return ml::AdPredictor::create({.beta = learner.adpredictor().beta(),
-                                            .prior_variance = learner.adpredictor().prior_variance(),
-                                            .epsilon = learner.adpredictor().epsilon(),
-                                            .prior_rate = learner.adpredictor().prior_rate()});
-        case proto::Learner::KIND_NOT_SET: break;
+            return ml::AdPredictor::create(
+                {.beta = learner.adpredictor().beta(),
+                 .prior_variance = learner.adpredictor().prior_variance(),
+                 .epsilon = learner.adpredictor().epsilon(),
+                 .prior_rate = learner.adpredictor().prior_rate()});
+        case proto::Learner::KIND_NOT_SET:
+            break;
     }
     return fail(Code::kInvalidOption, "a model without a learner: {}", model.name());
 }
@@ -86,7 +101,8 @@ Result<std::unique_ptr<ml::Learner>> learner_of(const proto::Model& model) {
 const proto::Step* trainer_of(const proto::Job& job, std::string_view model) {
     for (const proto::Step& step : job.steps()) {
         const auto& models = step.train().models();
-        if (step.has_train() && std::find(models.begin(), models.end(), model) != models.end()) return &step;
+        if (step.has_train() && std::find(models.begin(), models.end(), model) != models.end())
+            return &step;
     }
     return nullptr;
 }
@@ -94,7 +110,8 @@ const proto::Step* trainer_of(const proto::Job& job, std::string_view model) {
 bool is_evaluated(const proto::Job& job, std::string_view model) {
     return std::any_of(job.steps().begin(), job.steps().end(), [&](const proto::Step& step) {
         const auto& models = step.evaluate().models();
-        return step.has_evaluate() && std::find(models.begin(), models.end(), model) != models.end();
+        return step.has_evaluate() &&
+               std::find(models.begin(), models.end(), model) != models.end();
     });
 }
 
@@ -129,7 +146,8 @@ Result<std::size_t> features_column(const proto::Job& job, std::string_view mode
 
 Result<std::unique_ptr<const ml::Learner>> make_learner(const proto::Model& model) {
     auto made = learner_of(model);
-    if (!made) return std::unexpected(std::move(made).error().with_context("model " + model.name()));
+    if (!made)
+        return std::unexpected(std::move(made).error().with_context("model " + model.name()));
     return std::unique_ptr<const ml::Learner>(std::move(*made));
 }
 
@@ -138,12 +156,14 @@ Result<ml::FeatureSpec> make_feature_spec(const proto::Features& features) {
                          .seed = features.seed(),
                          .list_items = static_cast<std::uint32_t>(features.list_items()),
                          .columns = {}};
-    for (const proto::Column& column : features.columns()) spec.columns.push_back(feature_column(column));
+    for (const proto::Column& column : features.columns())
+        spec.columns.push_back(feature_column(column));
     for (const proto::Cross& cross : features.crosses()) {
         spec.crosses.emplace_back(cross.columns().begin(), cross.columns().end());
     }
     if (Status valid = spec.validate(); !valid) {
-        return std::unexpected(std::move(valid).error().with_context("features " + features.name()));
+        return std::unexpected(
+            std::move(valid).error().with_context("features " + features.name()));
     }
     return spec;
 }
@@ -152,7 +172,8 @@ Result<SharedModel::Options> shared_model_options(const proto::Job& job, std::st
     const proto::Model* model = find_model(job, name);
     if (model == nullptr) return fail(Code::kInvalidArgument, "no such model: {}", name);
     const proto::Features* features = find_features(job, model->features());
-    if (features == nullptr) return fail(Code::kInvalidArgument, "no such features: {}", model->features());
+    if (features == nullptr)
+        return fail(Code::kInvalidArgument, "no such features: {}", model->features());
     MILLRACE_TRY_ASSIGN(const ml::FeatureSpec spec, make_feature_spec(*features));
     MILLRACE_TRY_ASSIGN(auto learner, make_learner(*model));
     SharedModel::Options options{.name = model->name(), .bits = spec.bits};

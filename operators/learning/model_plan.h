@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "ml/features.h"
+#include "ml/feature_spec.h"
 #include "ml/learner.h"
 #include "operators/learning/shared_model.h"
 #include "runtime/base/status.h"

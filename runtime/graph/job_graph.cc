@@ -97,6 +97,11 @@ class Planner {
 
     void add_step(std::int32_t index) {
         const proto::Step& step = job_.steps(index);
+        std::vector<std::uint32_t> inputs;
+        for (const std::string& from : step.from()) {
+            const bool learns = step.has_predict() || step.has_train();
+            inputs.push_back(learns ? features_behind(from) : streams_.at(from));
+        }
         const std::uint32_t self =
             add({.name = step.name(),
                  .declared = index,
@@ -105,11 +110,8 @@ class Planner {
         // Progressive evaluation is fed by the model's writer, in the order of learning, not by a
         // channel.
         if (step.has_evaluate()) return;
-        std::uint32_t input = 0;
-        for (const std::string& from : step.from()) {
-            const bool learns = step.has_predict() || step.has_train();
-            link(learns ? features_behind(from) : streams_.at(from), self, 0, input++);
-        }
+        for (std::uint32_t input = 0; input < inputs.size(); ++input)
+            link(inputs[input], self, 0, input);
     }
 
     // The feature compiler behind stream `name`, made when the first reader needs it.

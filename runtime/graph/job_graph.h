@@ -69,7 +69,7 @@ struct Vertex {
 
 struct JobGraph {
     std::string job_name;
-    std::vector<OperatorNode> operators;
+    std::vector<OperatorNode> operators;  // Producers before those who read them.
     std::vector<Link> links;
     std::vector<Vertex> vertices;
 

@@ -123,6 +123,22 @@ TEST_CASE("Plan gives a union a vertex with one input for each stream", "[graph]
     REQUIRE(graph.links[graph.inputs_of(2)[1]].input == 1);
 }
 
+TEST_CASE("Plan lists every operator behind those that it reads", "[graph]") {
+    proto::Job job = ctr_job();
+    job.add_sources()->set_name("other");
+    job.mutable_sources(1)->set_parallelism(2);
+    auto* step = job.add_steps();
+    step->set_name("scored_too");
+    step->add_from("other");
+    step->set_parallelism(2);
+    step->mutable_predict()->add_models("ctr");
+    const JobGraph graph = *plan(job);
+    for (const Link& link : graph.links) {
+        if (!link.errors) REQUIRE(link.from < link.to);
+    }
+    REQUIRE(by_name(graph).at("other -> other.features -> scored_too")->parallelism == 2);
+}
+
 TEST_CASE("Plan refuses steps that read each other", "[graph]") {
     const auto graph = plan(job_from(R"pb(
         name: "circle"
