@@ -177,6 +177,7 @@ Status EvaluateSource::close_window(Watched& watched) {
     write(kNormalizedEntropy, report.normalized_entropy);
     quality_->end_row({.split = watched.split, .ordinal = watched.windows++, .timestamp_ms = 0});
     watched.logloss_baseline->set(baseline.value_or(std::nan("")));
+    watched.model->set_quality(report, baseline);
     show(watched, report);
     return {};
 }

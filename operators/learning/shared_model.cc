@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "proto/control.pb.h"
 #include "runtime/base/check.h"
 #include "runtime/base/log.h"
 
@@ -307,6 +308,27 @@ void SharedModel::give_back(WorkItem* item) {
 bool SharedModel::is_scored_out() const {
     const MutexLock lock(mutex_);
     return scored_ended_ && scored_.front() == nullptr;
+}
+
+void SharedModel::set_quality(const ml::MetricsReport& report, std::optional<double> baseline) {
+    const MutexLock lock(mutex_);
+    quality_ = report;
+    baseline_ = baseline;
+}
+
+void SharedModel::report(proto::ModelReport& report) const {
+    report.set_model(options_.name);
+    report.set_version(view_->version());
+    report.set_rows_learned(updates_.value());
+    report.set_rows_skipped(skipped_.value());
+    report.set_bytes(static_cast<std::int64_t>(account_bytes(options_)));
+    const MutexLock lock(mutex_);
+    report.set_window_rows(static_cast<std::int64_t>(quality_.rows));
+    if (quality_.log_loss) report.set_logloss(*quality_.log_loss);
+    if (baseline_) report.set_logloss_baseline(*baseline_);
+    if (quality_.auc) report.set_auc(*quality_.auc);
+    if (quality_.calibration) report.set_calibration(*quality_.calibration);
+    if (quality_.normalized_entropy) report.set_normalized_entropy(*quality_.normalized_entropy);
 }
 
 }  // namespace millrace::operators

@@ -32,11 +32,16 @@
 #include "memory/account.h"
 #include "memory/memory_pool.h"
 #include "ml/learner.h"
+#include "ml/metrics.h"
 #include "ml/serving_view.h"
 #include "ml/table.h"
 #include "operators/operator.h"
 #include "runtime/base/thread_annotations.h"
 #include "runtime/data/batch.h"
+
+namespace millrace::proto {
+class ModelReport;
+}
 
 namespace millrace::operators {
 
@@ -110,6 +115,11 @@ class SharedModel {
     // True when all trainers have ended and every scored row was taken.
     [[nodiscard]] bool is_scored_out() const MILLRACE_EXCLUDES(mutex_);
 
+    // What the JobManager shows. From any thread.
+    void report(proto::ModelReport& report) const;
+    // The evaluator's last window.
+    void set_quality(const ml::MetricsReport& report, std::optional<double> baseline) MILLRACE_EXCLUDES(mutex_);
+
     // ---- tests and snapshots; REQUIRES: no task runs.
     [[nodiscard]] const ml::Table& table() const { return *table_; }
     [[nodiscard]] const Options& options() const { return options_; }
@@ -175,6 +185,8 @@ class SharedModel {
     std::uint32_t trainers_ended_ MILLRACE_GUARDED_BY(mutex_) = 0;
     bool scored_ended_ MILLRACE_GUARDED_BY(mutex_) = false;
     Waker* evaluator_ MILLRACE_GUARDED_BY(mutex_) = nullptr;
+    ml::MetricsReport quality_ MILLRACE_GUARDED_BY(mutex_);
+    std::optional<double> baseline_ MILLRACE_GUARDED_BY(mutex_);
 
     static constexpr std::int64_t kNever = TimePoint::max().time_since_epoch().count();
 

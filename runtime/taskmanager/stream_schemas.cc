@@ -34,7 +34,7 @@ Result<std::vector<data::SchemaPtr>> inputs_of(const proto::Job& job, const grap
         if (link.to != index) continue;
         const operators::OutputSchemas& output = schemas.outputs[link.from];
         if (inputs.size() <= link.input) inputs.resize(link.input + 1);
-        inputs[link.input] = link.errors      ? operators::error_schema()
+        inputs[link.input] = link.errors      ? operators::errors_schema()
                              : link.side == 0 ? output.main
                                               : output.side;
     }

@@ -1,0 +1,176 @@
+#include "runtime/taskmanager/attempt_task.h"
+
+#include <algorithm>
+
+#include "proto/job.pb.h"
+#include "runtime/base/check.h"
+
+namespace millrace::taskmanager {
+namespace {
+
+// What a batch of the pipeline takes at most in practice: a full one and the columns added to it.
+constexpr std::size_t kBatchBytes = data::kBytesTarget + data::kBytesTarget / 2;
+
+std::uint32_t other_end_count(const graph::JobGraph& graph, const graph::Link& link) {
+    return graph.operators[link.to].parallelism;
+}
+
+template <class T>
+std::unique_ptr<T> cast(std::unique_ptr<operators::Operator> made) {
+    T* typed = dynamic_cast<T*>(made.get());
+    MILLRACE_CHECK(typed != nullptr);
+    made.release();
+    return std::unique_ptr<T>(typed);
+}
+
+}  // namespace
+
+std::size_t working_set_bytes(const graph::JobGraph& graph, std::uint32_t vertex, std::size_t window_bytes) {
+    std::size_t sum = 0;
+    for (const std::uint32_t index : graph.vertices[vertex].operators) {
+        sum += kBatchBytes;  // The batch that this operator is making.
+        (void)index;
+    }
+    for (const graph::LinkIndex link : graph.outputs_of(vertex)) {
+        // A window for each channel, and the one batch that may exceed it.
+        if (!graph.links[link].errors) sum += other_end_count(graph, graph.links[link]) * window_bytes + kBatchBytes;
+    }
+    return sum;
+}
+
+AttemptTask::AttemptTask(const Plan& plan, const graph::Placement& placement, memory::SlotMemory& slot)
+    : placement_(placement), vertex_(plan.graph.vertices[placement.vertex]), slot_(slot) {}
+
+AttemptTask::~AttemptTask() = default;
+
+metrics::Labels AttemptTask::labels(const Plan& plan) const {
+    return {{"tm_id", plan.taskmanager},
+            {"job_name", plan.job.name()},
+            {"task_id", vertex_.id.to_string()},
+            {"task_name", vertex_.name},
+            {"subtask_index", std::to_string(placement_.subtask)}};
+}
+
+Status AttemptTask::build(const Plan& plan) {
+    MILLRACE_TRY(reserve_working_set(plan));
+    task_ = std::make_unique<task::Task>(
+        task::Task::Options{.name = fmt::format("{}[{}]", vertex_.name, placement_.subtask), .labels = labels(plan)},
+        task::Task::Environment{.clock = plan.clock,
+                                .metrics = plan.metrics,
+                                .listener = plan.listener,
+                                .bad_records = plan.bad_records},
+        make_errors(plan));
+    return add_operators(plan);
+}
+
+Status AttemptTask::reserve_working_set(const Plan& plan) {
+    MILLRACE_TRY_ASSIGN(owner_, slot_.owner({.job = plan.job.name(),
+                                             .operator_name = vertex_.name,
+                                             .subtask = placement_.subtask,
+                                             .purpose = memory::Purpose::kBatch}));
+    const std::size_t bytes = working_set_bytes(plan.graph, placement_.vertex, plan.window_bytes);
+    MILLRACE_TRY_ASSIGN(working_set_, slot_.reserve(*owner_, bytes));
+    batches_.emplace(slot_, *owner_);
+    return {};
+}
+
+std::unique_ptr<task::ErrorRows> AttemptTask::make_errors(const Plan& plan) {
+    for (const graph::LinkIndex link : plan.graph.outputs_of(placement_.vertex)) {
+        if (!plan.graph.links[link].errors) continue;
+        return std::make_unique<task::ErrorRows>(
+            task::make_rebalance_edge(plan.channels.outputs(link, placement_.subtask)), *batches_);
+    }
+    return nullptr;
+}
+
+Status AttemptTask::add_operators(const Plan& plan) {
+    std::vector<std::uint32_t> nodes(plan.graph.operators.size());
+    for (const std::uint32_t index : vertex_.operators) {
+        if (Status added = add_operator(plan, index, nodes); !added) {
+            return std::unexpected(std::move(added).error().with_context(plan.graph.operators[index].name));
+        }
+        MILLRACE_TRY(add_edges(plan, index, nodes[index]));
+    }
+    return {};
+}
+
+Status AttemptTask::add_operator(const Plan& plan, std::uint32_t index, std::vector<std::uint32_t>& nodes) {
+    const operators::OperatorRequest request = request_for(plan.job, plan.graph, plan.schemas, index);
+    MILLRACE_TRY_ASSIGN(const operators::OperatorSpec* spec, plan.operators.find(request));
+    MILLRACE_TRY_ASSIGN(auto made, spec->make(request, plan.resources));
+    task::OperatorChain& chain = task_->chain();
+    operators::OperatorContext context = context_for(plan, index);
+    if (index != vertex_.operators.front()) {
+        const auto link = std::find_if(plan.graph.links.begin(), plan.graph.links.end(),
+                                       [&](const graph::Link& l) { return l.to == index && l.chained; });
+        MILLRACE_CHECK(link != plan.graph.links.end());
+        nodes[index] = chain.add_step(cast<operators::Step>(std::move(made)), context,
+                                      {.parent = nodes[link->from], .side = link->side, .input = link->input});
+    } else if (dynamic_cast<operators::Source*>(made.get()) != nullptr) {
+        nodes[index] = chain.add_source(cast<operators::Source>(std::move(made)), context);
+    } else {
+        nodes[index] = chain.add_root(cast<operators::Step>(std::move(made)), context, make_gate(plan, index));
+    }
+    return {};
+}
+
+operators::OperatorContext AttemptTask::context_for(const Plan& plan, std::uint32_t index) {
+    const graph::OperatorNode& node = plan.graph.operators[index];
+    metrics::Labels all = labels(plan);
+    all.emplace_back("operator_name", node.name);
+    operator_metrics_.push_back(std::make_unique<metrics::MetricGroup>(plan.metrics, std::move(all)));
+    return {.job = plan.graph.job_name,
+            .step = node.name,
+            .subtask = placement_.subtask,
+            .parallelism = node.parallelism,
+            .attempt = plan.attempt,
+            .clock = plan.clock,
+            .waker = *task_,
+            .batches = *batches_,
+            .slot = slot_,
+            .owner = *owner_,
+            .metrics = *operator_metrics_.back(),
+            .resources = plan.resources};
+}
+
+Status AttemptTask::add_edges(const Plan& plan, std::uint32_t index, std::uint32_t node) {
+    for (const graph::LinkIndex number : plan.graph.outputs_of(placement_.vertex)) {
+        const graph::Link& link = plan.graph.links[number];
+        if (link.from != index || link.errors) continue;
+        const std::vector<task::OutputChannel*> channels = plan.channels.outputs(number, placement_.subtask);
+        if (link.partitioning == graph::Partitioning::kBroadcast) {
+            task_->chain().add_edge(node, link.side, task::make_broadcast_edge(channels));
+        } else {
+            MILLRACE_CHECK(link.partitioning == graph::Partitioning::kRebalance);
+            task_->chain().add_edge(node, link.side, task::make_rebalance_edge(channels));
+        }
+    }
+    return {};
+}
+
+std::unique_ptr<task::InputGate> AttemptTask::make_gate(const Plan& plan, std::uint32_t index) const {
+    std::vector<std::vector<task::InputChannel*>> inputs;
+    for (const graph::LinkIndex number : plan.graph.inputs_of(placement_.vertex)) {
+        const graph::Link& link = plan.graph.links[number];
+        MILLRACE_CHECK_EQ(link.to, index);
+        if (inputs.size() <= link.input) inputs.resize(link.input + 1);
+        for (task::InputChannel* channel : plan.channels.inputs(number, placement_.subtask)) {
+            inputs[link.input].push_back(channel);
+        }
+    }
+    return std::make_unique<task::InputGate>(inputs);
+}
+
+std::vector<operators::Split> AttemptTask::splits_of(const proto::SourceSplits& splits) {
+    std::vector<operators::Split> made;
+    for (const proto::SplitAssignment& split : splits.splits()) {
+        made.push_back({.index = split.index(),
+                        .name = split.name(),
+                        .topic = split.topic(),
+                        .partition = split.partition(),
+                        .start_ordinal = split.start_ordinal()});
+    }
+    return made;
+}
+
+}  // namespace millrace::taskmanager

@@ -1,0 +1,86 @@
+// One task of an attempt, with the memory and metrics that its operators use.
+//
+// Threads:    built and destroyed on the control loop; stepped by workers.
+// Ownership:  owns the task, its batch memory and its operators' metrics; borrows slot, channels and
+//             resources, which outlive it.
+// Limits:     its working set, reserved from the slot by build().
+// Failure:    build() answers what the slot or an operator refuses.
+
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "memory/reservation.h"
+#include "memory/slot_memory.h"
+#include "operators/job_resources.h"
+#include "proto/control.pb.h"
+#include "runtime/data/batch_memory.h"
+#include "runtime/graph/job_graph.h"
+#include "runtime/graph/schedule.h"
+#include "runtime/task/task.h"
+#include "runtime/taskmanager/channel_table.h"
+#include "runtime/taskmanager/shared_bad_records.h"
+#include "runtime/taskmanager/stream_schemas.h"
+
+namespace millrace::taskmanager {
+
+class AttemptTask {
+  public:
+    // What all tasks of an attempt are built from.
+    struct Plan {
+        const proto::Job& job;
+        const graph::JobGraph& graph;
+        const StreamSchemas& schemas;
+        const operators::Registry& operators;
+        const ChannelTable& channels;
+        operators::JobResources& resources;
+        SharedBadRecords& bad_records;
+        const Clock& clock;
+        metrics::Registry& metrics;
+        task::TaskListener& listener;
+        Attempt attempt{};
+        std::string taskmanager;
+        std::size_t window_bytes = 0;
+    };
+
+    AttemptTask(const Plan& plan, const graph::Placement& placement, memory::SlotMemory& slot);
+    AttemptTask(const AttemptTask&) = delete;
+    AttemptTask& operator=(const AttemptTask&) = delete;
+    ~AttemptTask();
+
+    Status build(const Plan& plan);
+    Status add_splits(const proto::SourceSplits& splits) { return task_->add_splits(splits_of(splits)); }
+    void report(proto::SubtaskReport& report) const;
+
+    [[nodiscard]] task::Task& task() { return *task_; }
+    [[nodiscard]] const graph::Placement& placement() const { return placement_; }
+
+  private:
+    Status reserve_working_set(const Plan& plan);
+    Status add_operators(const Plan& plan);
+    Status add_operator(const Plan& plan, std::uint32_t index, std::vector<std::uint32_t>& nodes);
+    Status add_edges(const Plan& plan, std::uint32_t index, std::uint32_t node);
+    std::unique_ptr<task::ErrorRows> make_errors(const Plan& plan);
+    std::unique_ptr<task::InputGate> make_gate(const Plan& plan, std::uint32_t index) const;
+    operators::OperatorContext context_for(const Plan& plan, std::uint32_t index);
+    [[nodiscard]] metrics::Labels labels(const Plan& plan) const;
+    static std::vector<operators::Split> splits_of(const proto::SourceSplits& splits);
+
+    const graph::Placement placement_;
+    const graph::Vertex& vertex_;
+    memory::SlotMemory& slot_;
+    std::optional<memory::OwnerId> owner_;
+    std::optional<memory::Reservation> working_set_;
+    std::optional<data::BatchMemory> batches_;
+    std::vector<std::unique_ptr<metrics::MetricGroup>> operator_metrics_;
+    std::unique_ptr<task::Task> task_;
+};
+
+// Bytes that one task may hold in batches and windows, summed with its reasons.
+[[nodiscard]] std::size_t working_set_bytes(const graph::JobGraph& graph, std::uint32_t vertex,
+                                            std::size_t window_bytes);
+
+}  // namespace millrace::taskmanager

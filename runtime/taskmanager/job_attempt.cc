@@ -1,0 +1,283 @@
+#include "runtime/taskmanager/job_attempt.h"
+
+#include <algorithm>
+#include <set>
+
+#include "operators/kafka/kafka_settings.h"
+#include "operators/learning/model_plan.h"
+#include "operators/learning/shared_model.h"
+#include "runtime/base/check.h"
+#include "runtime/base/log.h"
+#include "runtime/taskmanager/attempt_task.h"
+
+namespace millrace::taskmanager {
+namespace {
+
+// A window takes a few batches, so that a producer and a consumer on two workers do not move in step. It
+// is halved until every working set fits its slot.
+constexpr std::size_t kWindowBytesMax = std::size_t{1} << 20;
+constexpr std::size_t kWindowBytesMin = std::size_t{64} << 10;
+
+std::vector<operators::KafkaConnection> connections_of(const proto::DeployTasks& message) {
+    std::vector<operators::KafkaConnection> made;
+    for (const proto::KafkaConnection& connection : message.kafka()) {
+        operators::KafkaConnection one{.name = connection.name(), .brokers = "", .properties = {}};
+        for (const auto& [key, value] : connection.properties()) {
+            if (key == "bootstrap.servers") {
+                one.brokers = value;
+            } else {
+                one.properties.emplace_back(key, value);
+            }
+        }
+        made.push_back(std::move(one));
+    }
+    return made;
+}
+
+Result<std::vector<net::Address>> addresses_of(const proto::DeployTasks& message) {
+    std::vector<net::Address> made;
+    for (const proto::TaskManagerAddress& taskmanager : message.taskmanagers()) {
+        MILLRACE_TRY_ASSIGN(auto address, net::parse_address(taskmanager.data_address()));
+        made.push_back(std::move(address));
+    }
+    return made;
+}
+
+}  // namespace
+
+JobAttempt::JobAttempt(TaskManagerMeans means, Callbacks callbacks)
+    : means_(means), callbacks_(std::move(callbacks)) {}
+
+JobAttempt::~JobAttempt() {
+    MILLRACE_CHECK(tasks_.empty());
+    MILLRACE_CHECK(accounts_.empty());
+}
+
+Status JobAttempt::build(const proto::DeployTasks& message) {
+    job_id_ = message.job_id();
+    attempt_ = Attempt{message.attempt()};
+    self_ = message.self();
+    if (!job_.ParseFromString(message.job())) return fail(Code::kCorruption, "the job's description is unreadable");
+    MILLRACE_TRY_ASSIGN(graph_, graph::plan(job_));
+    MILLRACE_TRY_ASSIGN(schemas_, resolve_schemas(job_, graph_, means_.operators));
+    for (const proto::PlacedSubtask& placed : message.placements()) {
+        placements_.push_back({.vertex = placed.vertex(),
+                               .subtask = placed.subtask(),
+                               .taskmanager = placed.taskmanager(),
+                               .slot = placed.slot()});
+    }
+    Status built = build_models(message);
+    if (built) built = build_tasks(message);
+    if (built) return {};
+    const std::string leak = tear_down();
+    MILLRACE_CHECK(leak.empty());
+    return built;
+}
+
+std::vector<memory::SlotMemory*> JobAttempt::own_slots() const {
+    std::set<std::uint32_t> numbers;
+    for (const graph::Placement& p : placements_) {
+        if (p.taskmanager == self_) numbers.insert(p.slot);
+    }
+    std::vector<memory::SlotMemory*> slots;
+    for (const std::uint32_t number : numbers) slots.push_back(&means_.memory.slot(number));
+    return slots;
+}
+
+Status JobAttempt::build_models(const proto::DeployTasks& message) {
+    resources_ = std::make_unique<operators::JobResources>(
+        operators::JobResources::Environment{
+            .clock = means_.clock,
+            .metrics = means_.metrics,
+            .task_region = means_.task_region,
+            .run_blocking =
+                [&pool = means_.blocking](std::function<void()> work) {
+                    const Status queued = pool.submit(std::move(work));
+                    if (!queued) log::warn("blocking pool: {}", queued.error().message);
+                }},
+        connections_of(message));
+    std::set<std::string> names;
+    for (const graph::Placement& p : placements_) {
+        const std::vector<std::string>& models = graph_.vertices[p.vertex].models;
+        if (p.taskmanager == self_) names.insert(models.begin(), models.end());
+    }
+    for (const std::string& name : names) {
+        if (Status built = build_model(name); !built) {
+            return std::unexpected(std::move(built).error().with_context("model " + name));
+        }
+    }
+    return {};
+}
+
+Status JobAttempt::build_model(const std::string& name) {
+    MILLRACE_TRY_ASSIGN(auto options, operators::shared_model_options(job_, name));
+    const std::size_t bytes = operators::SharedModel::account_bytes(options);
+    const std::vector<memory::SlotMemory*> slots = own_slots();
+    MILLRACE_TRY_ASSIGN(memory::Account * account,
+                        means_.memory.open_account(job_.name() + "/" + name, slots, bytes));
+    accounts_.push_back(account);
+    MILLRACE_TRY_ASSIGN(auto model, operators::SharedModel::make(std::move(options), *account, means_.clock,
+                                                                 means_.metrics, job_.name()));
+    resources_->add_model(std::move(model));
+    return {};
+}
+
+// The widest window with which the working sets of every slot's tasks fit what the slot has left.
+std::size_t JobAttempt::choose_window() const {
+    std::size_t window = kWindowBytesMax;
+    for (; window > kWindowBytesMin; window /= 2) {
+        std::map<std::uint32_t, std::size_t> needed;
+        for (const graph::Placement& p : placements_) {
+            if (p.taskmanager == self_) needed[p.slot] += working_set_bytes(graph_, p.vertex, window);
+        }
+        const bool fits = std::all_of(needed.begin(), needed.end(), [&](const auto& slot) {
+            return slot.second <= means_.memory.slot(slot.first).bytes_free();
+        });
+        if (fits) break;
+    }
+    return window;
+}
+
+Status JobAttempt::build_tasks(const proto::DeployTasks& message) {
+    bad_records_ = std::make_unique<SharedBadRecords>(job_.runtime().on_bad_record().stop_if_over());
+    MILLRACE_TRY_ASSIGN(auto job, parse_id<JobIdTag>(job_id_));
+    MILLRACE_TRY_ASSIGN(auto addresses, addresses_of(message));
+    const std::size_t window = choose_window();
+    means_.data_plane.set_attempt(job, attempt_);
+    channels_ = std::make_unique<ChannelTable>();
+    MILLRACE_TRY(channels_->build({.graph = graph_,
+                                   .schemas = schemas_,
+                                   .placements = placements_,
+                                   .taskmanagers = std::move(addresses),
+                                   .self = self_,
+                                   .job = job,
+                                   .attempt = attempt_,
+                                   .window_bytes = window},
+                                  means_.network_buffers, means_.data_plane));
+    const AttemptTask::Plan plan{.job = job_,
+                                 .graph = graph_,
+                                 .schemas = schemas_,
+                                 .operators = means_.operators,
+                                 .channels = *channels_,
+                                 .resources = *resources_,
+                                 .bad_records = *bad_records_,
+                                 .clock = means_.clock,
+                                 .metrics = means_.metrics,
+                                 .listener = *this,
+                                 .attempt = attempt_,
+                                 .taskmanager = message.taskmanagers(static_cast<int>(self_)).taskmanager_id(),
+                                 .window_bytes = window};
+    for (const graph::Placement& p : placements_) {
+        if (p.taskmanager != self_) continue;
+        tasks_.push_back(std::make_unique<AttemptTask>(plan, p, means_.memory.slot(p.slot)));
+        MILLRACE_TRY(tasks_.back()->build(plan));
+    }
+    return give_splits(message.splits());
+}
+
+Status JobAttempt::give_splits(const google::protobuf::RepeatedPtrField<proto::SourceSplits>& all) {
+    for (const proto::SourceSplits& splits : all) {
+        for (const auto& task : tasks_) {
+            const graph::Placement& p = task->placement();
+            if (p.vertex == splits.vertex() && p.subtask == splits.subtask()) MILLRACE_TRY(task->add_splits(splits));
+        }
+    }
+    return {};
+}
+
+Status JobAttempt::add_splits(const proto::AddSplits& message) {
+    return state_ == State::kStarted ? give_splits(message.splits()) : Status{};
+}
+
+void JobAttempt::start() {
+    MILLRACE_CHECK(state_ == State::kBuilt);
+    state_ = State::kStarted;
+    tasks_inside_ = tasks_.size();
+    for (const auto& task : tasks_) means_.workers.add(task->task());
+}
+
+void JobAttempt::cancel() {
+    if (state_ == State::kBuilt) {
+        close();
+    } else if (state_ == State::kStarted) {
+        for (const auto& task : tasks_) task->task().cancel();
+    }
+}
+
+void JobAttempt::on_state(task::Task& task, task::TaskState state, const Error* cause) {
+    if (!task::is_terminal(state)) return;
+    std::optional<Error> error;
+    if (cause != nullptr) error = *cause;
+    means_.loop.post([this, ended = &task, state, error = std::move(error)] { task_ended(*ended, state, error); });
+}
+
+Result<std::unique_ptr<state::SnapshotWriter>> JobAttempt::open_snapshot(task::Task&, std::uint64_t,
+                                                                         std::string_view) {
+    return fail(Code::kUnavailable, "no checkpoint storage is configured");
+}
+
+void JobAttempt::on_snapshot(task::Task&, const task::SnapshotReport&) {}
+
+void JobAttempt::task_ended(const task::Task& task, task::TaskState state, const std::optional<Error>& error) {
+    const auto found = std::find_if(tasks_.begin(), tasks_.end(), [&](const auto& t) { return &t->task() == &task; });
+    MILLRACE_CHECK(found != tasks_.end());
+    const graph::Placement& p = (*found)->placement();
+    const proto::TaskState shown = state == task::TaskState::kFinished ? proto::TASK_STATE_FINISHED
+                                   : state == task::TaskState::kFailed ? proto::TASK_STATE_FAILED
+                                                                       : proto::TASK_STATE_CANCELED;
+    callbacks_.on_task_ended(p.vertex, p.subtask, shown, error ? &*error : nullptr);
+    if (--tasks_inside_ == 0) close();
+}
+
+// Closing a Kafka client may take seconds, so it happens on a thread that may block.
+void JobAttempt::close() {
+    state_ = State::kClosing;
+    const auto work = [this] {
+        std::string leak = tear_down();
+        means_.loop.post([this, leak = std::move(leak)] {
+            state_ = State::kClosed;
+            // A copy: the call destroys this attempt.
+            const auto on_closed = callbacks_.on_closed;
+            on_closed(leak);
+        });
+    };
+    if (!means_.blocking.submit(work)) work();
+}
+
+void JobAttempt::finish_closing() {
+    const std::string leak = tear_down();
+    if (!leak.empty()) log::error("memory did not come back from job {}: {}", job_id_, leak);
+}
+
+std::string JobAttempt::tear_down() {
+    std::string leak;
+    const auto note = [&leak](const Status& status) {
+        if (!status) leak += (leak.empty() ? "" : "; ") + status.error().message;
+    };
+    tasks_.clear();
+    channels_.reset();
+    resources_.reset();
+    for (memory::Account* account : accounts_) note(means_.memory.close_account(*account));
+    accounts_.clear();
+    for (memory::SlotMemory* slot : own_slots()) note(slot->close());
+    if (auto job = parse_id<JobIdTag>(job_id_)) means_.data_plane.forget(*job);
+    return leak;
+}
+
+void JobAttempt::report(proto::Heartbeat& heartbeat) const {
+    if (state_ != State::kStarted) return;
+    for (const auto& task : tasks_) {
+        proto::SubtaskReport& report = *heartbeat.add_subtasks();
+        report.set_job_id(job_id_);
+        report.set_attempt(static_cast<std::uint32_t>(attempt_));
+        task->report(report);
+    }
+    for (const auto& [name, model] : resources_->models()) {
+        proto::ModelReport& report = *heartbeat.add_models();
+        report.set_job_id(job_id_);
+        report.set_attempt(static_cast<std::uint32_t>(attempt_));
+        model->report(report);
+    }
+}
+
+}  // namespace millrace::taskmanager
