@@ -1,0 +1,172 @@
+#include "runtime/web/rest_api.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "runtime/web/job_views.h"
+
+namespace millrace::web {
+namespace {
+
+using jobmanager::JobEntry;
+
+std::vector<std::string_view> split_path(std::string_view path) {
+    std::vector<std::string_view> segments;
+    while (!path.empty()) {
+        const std::size_t end = std::min(path.find('/'), path.size());
+        if (end > 0) segments.push_back(path.substr(0, end));
+        path.remove_prefix(std::min(end + 1, path.size()));
+    }
+    if (!segments.empty() && segments.front() == "v1") segments.erase(segments.begin());
+    return segments;
+}
+
+std::string_view query_value(std::string_view query, std::string_view key) {
+    while (!query.empty()) {
+        const std::string_view pair = query.substr(0, query.find('&'));
+        if (pair.starts_with(key) && pair.size() > key.size() && pair[key.size()] == '=') {
+            return pair.substr(key.size() + 1);
+        }
+        query.remove_prefix(std::min(pair.size() + 1, query.size()));
+    }
+    return {};
+}
+
+int status_of(Code code) {
+    switch (code) {
+        case Code::kNotFound: return 404;
+        case Code::kAlreadyExists:
+        case Code::kInvalidArgument: return 409;
+        case Code::kPermissionDenied: return 403;
+        case Code::kInvalidOption:
+        case Code::kResourceExhausted: return 422;
+        case Code::kUnavailable:
+        case Code::kDeadlineExceeded: return 503;
+        default: return 500;
+    }
+}
+
+bool wants_problem(const net::HttpRequest& request) {
+    return net::find_header(request.headers, "Accept").find("application/problem+json") != std::string_view::npos;
+}
+
+net::HttpResponse problem(int status, std::string_view title, std::string_view detail,
+                          std::string_view diagnostics = "[]") {
+    return {.status = status,
+            .content_type = "application/problem+json",
+            .body = problem_json(status, title, detail, diagnostics)};
+}
+
+// In Flink's form, unless the client asks for a problem document.
+net::HttpResponse refusal(const net::HttpRequest& request, int status, std::string_view detail) {
+    if (wants_problem(request)) return problem(status, net::http_reason(status), detail);
+    return {.status = status, .body = flink_errors_json(detail)};
+}
+
+net::HttpResponse unknown_path(const net::HttpRequest& request) {
+    return refusal(request, 404, "no such path: " + request.path);
+}
+
+net::HttpResponse json(std::string body) { return {.body = std::move(body)}; }
+
+}  // namespace
+
+RestApi::RestApi(jobmanager::JobManager& jobmanager, const metrics::Registry& metrics, ReadDocument read_document,
+                 std::string version)
+    : jobmanager_(jobmanager),
+      metrics_(metrics),
+      read_document_(std::move(read_document)),
+      version_(std::move(version)) {}
+
+void RestApi::handle(net::HttpRequest request, net::HttpResponder responder) {
+    const Segments path = split_path(request.path);
+    if (request.method == "POST" && path.size() == 1 && path[0] == "jobs") return submit(request, std::move(responder));
+    if (request.method == "POST" && path.size() == 1 && path[0] == "validate") return responder.send(validate(request));
+    if (request.method == "PATCH" && path.size() == 2 && path[0] == "jobs") {
+        return responder.send(patch_job(request, path));
+    }
+    if (request.method == "GET" || request.method == "HEAD") return responder.send(get(request, path));
+    responder.send(refusal(request, 405, "this path does not take " + request.method));
+}
+
+net::HttpResponse RestApi::get(const net::HttpRequest& request, const Segments& path) {
+    if (path.empty()) return unknown_path(request);
+    if (path[0] == "jobs" && path.size() >= 2 && path[1] != "overview") return get_job(request, path);
+    if (path[0] == "jobs" && path.size() == 1) return json(jobs_json(jobmanager_));
+    if (path[0] == "jobs" && path.size() == 2) return json(jobs_overview_json(jobmanager_));
+    if (path[0] == "overview" && path.size() == 1) return json(overview_json(jobmanager_, version_));
+    if (path[0] == "config" && path.size() == 1) return json(config_json(version_));
+    if (path[0] == "taskmanagers" && path.size() == 1) return json(taskmanagers_json(jobmanager_));
+    if (path[0] == "taskmanagers" && path.size() == 3 && path[2] == "memory") {
+        const auto& all = jobmanager_.taskmanagers().all();
+        const auto found = all.find(std::string(path[1]));
+        if (found == all.end()) return refusal(request, 404, "no such TaskManager");
+        return json(taskmanager_memory_json(found->second));
+    }
+    if (path[0] == "models" && path.size() == 1) return json(models_json(jobmanager_, query_value(request.query, "job")));
+    if (path[0] == "findings" && path.size() == 1) {
+        return json(findings_json(jobmanager_, query_value(request.query, "job")));
+    }
+    if (path[0] == "version") return json("{\"version\":" + quoted(version_) + ",\"api-level\":\"2.0.0\"}");
+    if (path[0] == "metrics") {
+        return {.content_type = "text/plain; version=0.0.4", .body = metrics_.to_prometheus()};
+    }
+    if (path[0] == "health") {
+        return json(R"({"status":"ok","checks":[{"name":"control loop","status":"ok"}]})");
+    }
+    return unknown_path(request);
+}
+
+net::HttpResponse RestApi::get_job(const net::HttpRequest& request, const Segments& path) {
+    const auto found = jobmanager_.find(path[1]);
+    if (!found) return refusal(request, status_of(found.error().code), found.error().message);
+    const JobEntry& entry = **found;
+    if (path.size() == 2) return json(job_json(jobmanager_, entry));
+    if (path.size() == 3 && path[2] == "status") {
+        return json("{\"status\":" + quoted(to_string(entry.master.state())) + "}");
+    }
+    if (path.size() == 3 && path[2] == "plan") return json("{\"plan\":" + plan_json(entry) + "}");
+    if (path.size() == 3 && path[2] == "exceptions") return json(exceptions_json(entry));
+    if (path.size() == 3 && path[2] == "progress") return json(progress_json(jobmanager_, entry));
+    if (path.size() == 3 && path[2] == "document") {
+        return {.content_type = "application/yaml", .body = entry.document};
+    }
+    return unknown_path(request);
+}
+
+net::HttpResponse RestApi::patch_job(const net::HttpRequest& request, const Segments& path) {
+    const std::string_view mode = query_value(request.query, "mode");
+    if (mode != "cancel" && !mode.empty()) return refusal(request, 400, "mode is `cancel`");
+    const auto found = jobmanager_.find(path[1]);
+    if (!found) return refusal(request, status_of(found.error().code), found.error().message);
+    const Status cancelled = jobmanager_.cancel((*found)->master.id());
+    if (!cancelled) return refusal(request, status_of(cancelled.error().code), cancelled.error().message);
+    return {.status = 202, .body = "{}"};
+}
+
+net::HttpResponse RestApi::validate(const net::HttpRequest& request) {
+    if (request.body.size() > kDocumentBytesMax) return problem(413, "too large", "a job document has at most 1 MiB");
+    const DocumentOutcome outcome = read_document_(request.body);
+    return json(std::string("{\"valid\":") + (outcome.is_valid ? "true" : "false") +
+                ",\"diagnostics\":" + outcome.diagnostics_json + "}");
+}
+
+void RestApi::submit(const net::HttpRequest& request, net::HttpResponder responder) {
+    if (request.body.size() > kDocumentBytesMax) {
+        return responder.send(problem(413, "too large", "a job document has at most 1 MiB"));
+    }
+    DocumentOutcome outcome = read_document_(request.body);
+    if (!outcome.is_valid) {
+        return responder.send(problem(422, "the job is not valid", "nothing was started", outcome.diagnostics_json));
+    }
+    auto shared = std::make_shared<net::HttpResponder>(std::move(responder));
+    jobmanager_.submit(std::move(outcome.job), request.body, [shared](Result<JobId> submitted) {
+        if (!submitted) {
+            const Error& error = submitted.error();
+            return shared->send(problem(status_of(error.code), "the job was refused", error.message));
+        }
+        shared->send({.status = 202, .body = "{\"jobUrl\":\"/jobs/" + submitted->to_string() + "\"}"});
+    });
+}
+
+}  // namespace millrace::web
