@@ -25,7 +25,8 @@ std::unique_ptr<T> cast(std::unique_ptr<operators::Operator> made) {
 
 }  // namespace
 
-std::size_t working_set_bytes(const graph::JobGraph& graph, std::uint32_t vertex, std::size_t window_bytes) {
+std::size_t working_set_bytes(const graph::JobGraph& graph, std::uint32_t vertex,
+                              std::size_t window_bytes) {
     std::size_t sum = 0;
     for (const std::uint32_t index : graph.vertices[vertex].operators) {
         sum += kBatchBytes;  // The batch that this operator is making.
@@ -33,12 +34,14 @@ std::size_t working_set_bytes(const graph::JobGraph& graph, std::uint32_t vertex
     }
     for (const graph::LinkIndex link : graph.outputs_of(vertex)) {
         // A window for each channel, and the one batch that may exceed it.
-        if (!graph.links[link].errors) sum += other_end_count(graph, graph.links[link]) * window_bytes + kBatchBytes;
+        if (!graph.links[link].errors)
+            sum += other_end_count(graph, graph.links[link]) * window_bytes + kBatchBytes;
     }
     return sum;
 }
 
-AttemptTask::AttemptTask(const Plan& plan, const graph::Placement& placement, memory::SlotMemory& slot)
+AttemptTask::AttemptTask(const Plan& plan, const graph::Placement& placement,
+                         memory::SlotMemory& slot)
     : placement_(placement), vertex_(plan.graph.vertices[placement.vertex]), slot_(slot) {}
 
 AttemptTask::~AttemptTask() = default;
@@ -52,18 +55,19 @@ metrics::Labels AttemptTask::labels(const Plan& plan) const {
 }
 
 Status AttemptTask::build(const Plan& plan) {
-    MILLRACE_TRY(reserve_working_set(plan));
     task_ = std::make_unique<task::Task>(
-        task::Task::Options{.name = fmt::format("{}[{}]", vertex_.name, placement_.subtask), .labels = labels(plan)},
+        task::Task::Options{.name = fmt::format("{}[{}]", vertex_.name, placement_.subtask),
+                            .labels = labels(plan)},
         task::Task::Environment{.clock = plan.clock,
                                 .metrics = plan.metrics,
                                 .listener = plan.listener,
                                 .bad_records = plan.bad_records},
         make_errors(plan));
+    bell_.connect(*task_);
     return add_operators(plan);
 }
 
-Status AttemptTask::reserve_working_set(const Plan& plan) {
+Status AttemptTask::reserve(const Plan& plan) {
     MILLRACE_TRY_ASSIGN(owner_, slot_.owner({.job = plan.job.name(),
                                              .operator_name = vertex_.name,
                                              .subtask = placement_.subtask,
@@ -87,29 +91,35 @@ Status AttemptTask::add_operators(const Plan& plan) {
     std::vector<std::uint32_t> nodes(plan.graph.operators.size());
     for (const std::uint32_t index : vertex_.operators) {
         if (Status added = add_operator(plan, index, nodes); !added) {
-            return std::unexpected(std::move(added).error().with_context(plan.graph.operators[index].name));
+            return std::unexpected(
+                std::move(added).error().with_context(plan.graph.operators[index].name));
         }
         MILLRACE_TRY(add_edges(plan, index, nodes[index]));
     }
     return {};
 }
 
-Status AttemptTask::add_operator(const Plan& plan, std::uint32_t index, std::vector<std::uint32_t>& nodes) {
-    const operators::OperatorRequest request = request_for(plan.job, plan.graph, plan.schemas, index);
+Status AttemptTask::add_operator(const Plan& plan, std::uint32_t index,
+                                 std::vector<std::uint32_t>& nodes) {
+    const operators::OperatorRequest request =
+        request_for(plan.job, plan.graph, plan.schemas, index);
     MILLRACE_TRY_ASSIGN(const operators::OperatorSpec* spec, plan.operators.find(request));
     MILLRACE_TRY_ASSIGN(auto made, spec->make(request, plan.resources));
     task::OperatorChain& chain = task_->chain();
     operators::OperatorContext context = context_for(plan, index);
     if (index != vertex_.operators.front()) {
-        const auto link = std::find_if(plan.graph.links.begin(), plan.graph.links.end(),
-                                       [&](const graph::Link& l) { return l.to == index && l.chained; });
+        const auto link =
+            std::find_if(plan.graph.links.begin(), plan.graph.links.end(),
+                         [&](const graph::Link& l) { return l.to == index && l.chained; });
         MILLRACE_CHECK(link != plan.graph.links.end());
-        nodes[index] = chain.add_step(cast<operators::Step>(std::move(made)), context,
-                                      {.parent = nodes[link->from], .side = link->side, .input = link->input});
+        nodes[index] =
+            chain.add_step(cast<operators::Step>(std::move(made)), context,
+                           {.parent = nodes[link->from], .side = link->side, .input = link->input});
     } else if (dynamic_cast<operators::Source*>(made.get()) != nullptr) {
         nodes[index] = chain.add_source(cast<operators::Source>(std::move(made)), context);
     } else {
-        nodes[index] = chain.add_root(cast<operators::Step>(std::move(made)), context, make_gate(plan, index));
+        nodes[index] =
+            chain.add_root(cast<operators::Step>(std::move(made)), context, make_gate(plan, index));
     }
     return {};
 }
@@ -118,7 +128,8 @@ operators::OperatorContext AttemptTask::context_for(const Plan& plan, std::uint3
     const graph::OperatorNode& node = plan.graph.operators[index];
     metrics::Labels all = labels(plan);
     all.emplace_back("operator_name", node.name);
-    operator_metrics_.push_back(std::make_unique<metrics::MetricGroup>(plan.metrics, std::move(all)));
+    operator_metrics_.push_back(
+        std::make_unique<metrics::MetricGroup>(plan.metrics, std::move(all)));
     return {.job = plan.graph.job_name,
             .step = node.name,
             .subtask = placement_.subtask,
@@ -137,7 +148,8 @@ Status AttemptTask::add_edges(const Plan& plan, std::uint32_t index, std::uint32
     for (const graph::LinkIndex number : plan.graph.outputs_of(placement_.vertex)) {
         const graph::Link& link = plan.graph.links[number];
         if (link.from != index || link.errors) continue;
-        const std::vector<task::OutputChannel*> channels = plan.channels.outputs(number, placement_.subtask);
+        const std::vector<task::OutputChannel*> channels =
+            plan.channels.outputs(number, placement_.subtask);
         if (link.partitioning == graph::Partitioning::kBroadcast) {
             task_->chain().add_edge(node, link.side, task::make_broadcast_edge(channels));
         } else {
@@ -148,7 +160,8 @@ Status AttemptTask::add_edges(const Plan& plan, std::uint32_t index, std::uint32
     return {};
 }
 
-std::unique_ptr<task::InputGate> AttemptTask::make_gate(const Plan& plan, std::uint32_t index) const {
+std::unique_ptr<task::InputGate> AttemptTask::make_gate(const Plan& plan,
+                                                        std::uint32_t index) const {
     std::vector<std::vector<task::InputChannel*>> inputs;
     for (const graph::LinkIndex number : plan.graph.inputs_of(placement_.vertex)) {
         const graph::Link& link = plan.graph.links[number];
@@ -171,6 +184,46 @@ std::vector<operators::Split> AttemptTask::splits_of(const proto::SourceSplits& 
                         .start_ordinal = split.start_ordinal()});
     }
     return made;
+}
+
+namespace {
+
+std::string_view label_of(const metrics::Labels& labels, std::string_view key) {
+    for (const auto& [name, value] : labels) {
+        if (name == key) return value;
+    }
+    return {};
+}
+
+}  // namespace
+
+void AttemptTask::report(const std::vector<metrics::Registry::Sample>& samples,
+                         proto::SubtaskReport& report) const {
+    const std::string id = vertex_.id.to_string();
+    const std::string subtask = std::to_string(placement_.subtask);
+    double pending = 0;
+    for (const metrics::Registry::Sample& sample : samples) {
+        if (label_of(sample.labels, "task_id") != id) continue;
+        if (label_of(sample.labels, "subtask_index") != subtask) continue;
+        std::string_view name = sample.name;
+        const auto is = [&](std::string_view wanted) { return name.ends_with(wanted); };
+        const auto whole = static_cast<std::uint64_t>(std::max(sample.value, 0.0));
+        if (is("_task_numRecordsIn")) report.set_records_in(whole);
+        if (is("_task_numRecordsOut")) report.set_records_out(whole);
+        if (is("_task_numBytesIn")) report.set_bytes_in(whole);
+        if (is("_task_numBytesOut")) report.set_bytes_out(whole);
+        if (is("_operator_numRecordsRejected")) {
+            report.set_records_rejected(report.records_rejected() + whole);
+        }
+        if (is("_task_busyTimeMsPerSecond")) report.set_busy_ms_per_second(sample.value);
+        if (is("_task_idleTimeMsPerSecond")) report.set_idle_ms_per_second(sample.value);
+        if (is("_task_backPressuredTimeMsPerSecond")) {
+            report.set_back_pressured_ms_per_second(sample.value);
+        }
+        if (is("_operator_pendingRecords")) pending += sample.value;
+    }
+    report.set_pending_records(static_cast<std::int64_t>(pending));
+    report.set_trouble(task_->describe_trouble());
 }
 
 }  // namespace millrace::taskmanager

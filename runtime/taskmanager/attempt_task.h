@@ -1,13 +1,15 @@
 // One task of an attempt, with the memory and metrics that its operators use.
 //
 // Threads:    built and destroyed on the control loop; stepped by workers.
-// Ownership:  owns the task, its batch memory and its operators' metrics; borrows slot, channels and
+// Ownership:  owns the task, its batch memory and its operators' metrics; borrows slot, channels
+// and
 //             resources, which outlive it.
 // Limits:     its working set, reserved from the slot by build().
 // Failure:    build() answers what the slot or an operator refuses.
 
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,15 +53,25 @@ class AttemptTask {
     AttemptTask& operator=(const AttemptTask&) = delete;
     ~AttemptTask();
 
+    // Reserves the working set; afterwards channels can be made for this task.
+    Status reserve(const Plan& plan);
+    [[nodiscard]] SubtaskEnds ends() { return {.memory = &*batches_, .waker = &bell_}; }
+    // Builds the operators; the channels have been made.
     Status build(const Plan& plan);
-    Status add_splits(const proto::SourceSplits& splits) { return task_->add_splits(splits_of(splits)); }
-    void report(proto::SubtaskReport& report) const;
+    Status add_splits(const proto::SourceSplits& splits) {
+        return task_->add_splits(splits_of(splits));
+    }
+
+    // Picks this task's own out of all series.
+    void report(const std::vector<metrics::Registry::Sample>& samples,
+                proto::SubtaskReport& report) const;
+    // Destroys the operators, which hold ends of channels. REQUIRES: no worker steps the task.
+    void drop_chain() { task_.reset(); }
 
     [[nodiscard]] task::Task& task() { return *task_; }
     [[nodiscard]] const graph::Placement& placement() const { return placement_; }
 
   private:
-    Status reserve_working_set(const Plan& plan);
     Status add_operators(const Plan& plan);
     Status add_operator(const Plan& plan, std::uint32_t index, std::vector<std::uint32_t>& nodes);
     Status add_edges(const Plan& plan, std::uint32_t index, std::uint32_t node);
@@ -69,9 +81,22 @@ class AttemptTask {
     [[nodiscard]] metrics::Labels labels(const Plan& plan) const;
     static std::vector<operators::Split> splits_of(const proto::SourceSplits& splits);
 
+    // Passes a ring on to the task, which does not exist yet when channels are made.
+    class Bell final : public Waker {
+      public:
+        void wake() noexcept override {
+            if (Waker* task = task_.load()) task->wake();
+        }
+        void connect(Waker& task) { task_.store(&task); }
+
+      private:
+        std::atomic<Waker*> task_{nullptr};
+    };
+
     const graph::Placement placement_;
     const graph::Vertex& vertex_;
     memory::SlotMemory& slot_;
+    Bell bell_;
     std::optional<memory::OwnerId> owner_;
     std::optional<memory::Reservation> working_set_;
     std::optional<data::BatchMemory> batches_;

@@ -1,6 +1,7 @@
 // The channels of one attempt that have an end in this TaskManager.
 //
-// Both ends here: a LocalChannel, by reference. One end here: half of a remote channel, on the data plane.
+// Both ends here: a LocalChannel, by reference. One end here: half of a remote channel, on the data
+// plane.
 //
 // Threads:    made and destroyed on the control loop; the ends belong to tasks.
 // Ownership:  owns the channels; tasks borrow their ends and go first.
@@ -12,17 +13,29 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "memory/buffer_requirements.h"
+#include "memory/local_buffer_pool.h"
 #include "memory/network_buffer_pool.h"
 #include "proto/control.pb.h"
+#include "runtime/data/batch_memory.h"
 #include "runtime/graph/job_graph.h"
 #include "runtime/graph/schedule.h"
 #include "runtime/net/data_plane.h"
 #include "runtime/task/channel.h"
+#include "runtime/task/local_channel.h"
+#include "runtime/task/remote_channel.h"
 #include "runtime/taskmanager/stream_schemas.h"
 
 namespace millrace::taskmanager {
+
+// What one subtask lends to its channels. The memory outlives the table; the bell, too.
+struct SubtaskEnds {
+    data::BatchMemory* memory = nullptr;
+    Waker* waker = nullptr;  // Rung when network buffers come back.
+};
 
 class ChannelTable {
   public:
@@ -35,26 +48,35 @@ class ChannelTable {
         JobId job;
         Attempt attempt{};
         std::size_t window_bytes = 0;  // Of each local channel.
+        memory::BufferSettings buffers;
+        // By vertex and subtask; of this TaskManager.
+        std::map<std::pair<std::uint32_t, std::uint32_t>, SubtaskEnds> ends;
     };
 
     ChannelTable();
+    ChannelTable(const ChannelTable&) = delete;
+    ChannelTable& operator=(const ChannelTable&) = delete;
     ~ChannelTable();
 
-    Status build(const Plan& plan, memory::NetworkBufferPool& buffers, net::DataPlane& data_plane);
+    Status build(const Plan& plan, memory::NetworkBufferPool& pool, net::DataPlane& data_plane);
 
     // Ends of link `link` at subtask `subtask`, ordered by the other end's subtask.
-    [[nodiscard]] std::vector<task::OutputChannel*> outputs(graph::LinkIndex link, std::uint32_t subtask) const;
-    [[nodiscard]] std::vector<task::InputChannel*> inputs(graph::LinkIndex link, std::uint32_t subtask) const;
+    [[nodiscard]] std::vector<task::OutputChannel*> outputs(graph::LinkIndex link,
+                                                            std::uint32_t subtask) const;
+    [[nodiscard]] std::vector<task::InputChannel*> inputs(graph::LinkIndex link,
+                                                          std::uint32_t subtask) const;
 
   private:
-    struct Remote;
+    class Builder;
 
-    std::vector<std::unique_ptr<Remote>> remotes_;
-    std::map<graph::ChannelId, std::unique_ptr<task::OutputChannel>> owned_outputs_;
-    std::map<graph::ChannelId, std::unique_ptr<task::InputChannel>> owned_inputs_;
+    // Buffers first, so that they go last.
+    std::vector<std::unique_ptr<memory::LocalBufferPool>> partitions_;
+    std::vector<std::unique_ptr<net::RemoteGate>> gates_;
+    std::vector<std::unique_ptr<task::LocalChannel>> locals_;
+    std::vector<std::unique_ptr<task::RemoteOutputChannel>> remote_outputs_;
+    std::vector<std::unique_ptr<task::RemoteInputChannel>> remote_inputs_;
     std::map<graph::ChannelId, task::OutputChannel*> outputs_;
     std::map<graph::ChannelId, task::InputChannel*> inputs_;
-    std::vector<std::unique_ptr<task::InputChannel>> locals_;
 };
 
 }  // namespace millrace::taskmanager

@@ -13,8 +13,8 @@
 namespace millrace::taskmanager {
 namespace {
 
-// A window takes a few batches, so that a producer and a consumer on two workers do not move in step. It
-// is halved until every working set fits its slot.
+// A window takes a few batches, so that a producer and a consumer on two workers do not move in
+// step. It is halved until every working set fits its slot.
 constexpr std::size_t kWindowBytesMax = std::size_t{1} << 20;
 constexpr std::size_t kWindowBytesMin = std::size_t{64} << 10;
 
@@ -57,7 +57,8 @@ Status JobAttempt::build(const proto::DeployTasks& message) {
     job_id_ = message.job_id();
     attempt_ = Attempt{message.attempt()};
     self_ = message.self();
-    if (!job_.ParseFromString(message.job())) return fail(Code::kCorruption, "the job's description is unreadable");
+    if (!job_.ParseFromString(message.job()))
+        return fail(Code::kCorruption, "the job's description is unreadable");
     MILLRACE_TRY_ASSIGN(graph_, graph::plan(job_));
     MILLRACE_TRY_ASSIGN(schemas_, resolve_schemas(job_, graph_, means_.operators));
     for (const proto::PlacedSubtask& placed : message.placements()) {
@@ -116,8 +117,9 @@ Status JobAttempt::build_model(const std::string& name) {
     MILLRACE_TRY_ASSIGN(memory::Account * account,
                         means_.memory.open_account(job_.name() + "/" + name, slots, bytes));
     accounts_.push_back(account);
-    MILLRACE_TRY_ASSIGN(auto model, operators::SharedModel::make(std::move(options), *account, means_.clock,
-                                                                 means_.metrics, job_.name()));
+    MILLRACE_TRY_ASSIGN(auto model,
+                        operators::SharedModel::make(std::move(options), *account, means_.clock,
+                                                     means_.metrics, job_.name()));
     resources_->add_model(std::move(model));
     return {};
 }
@@ -128,7 +130,8 @@ std::size_t JobAttempt::choose_window() const {
     for (; window > kWindowBytesMin; window /= 2) {
         std::map<std::uint32_t, std::size_t> needed;
         for (const graph::Placement& p : placements_) {
-            if (p.taskmanager == self_) needed[p.slot] += working_set_bytes(graph_, p.vertex, window);
+            if (p.taskmanager == self_)
+                needed[p.slot] += working_set_bytes(graph_, p.vertex, window);
         }
         const bool fits = std::all_of(needed.begin(), needed.end(), [&](const auto& slot) {
             return slot.second <= means_.memory.slot(slot.first).bytes_free();
@@ -139,39 +142,44 @@ std::size_t JobAttempt::choose_window() const {
 }
 
 Status JobAttempt::build_tasks(const proto::DeployTasks& message) {
-    bad_records_ = std::make_unique<SharedBadRecords>(job_.runtime().on_bad_record().stop_if_over());
+    bad_records_ =
+        std::make_unique<SharedBadRecords>(job_.runtime().on_bad_record().stop_if_over());
     MILLRACE_TRY_ASSIGN(auto job, parse_id<JobIdTag>(job_id_));
     MILLRACE_TRY_ASSIGN(auto addresses, addresses_of(message));
-    const std::size_t window = choose_window();
     means_.data_plane.set_attempt(job, attempt_);
     channels_ = std::make_unique<ChannelTable>();
-    MILLRACE_TRY(channels_->build({.graph = graph_,
-                                   .schemas = schemas_,
-                                   .placements = placements_,
-                                   .taskmanagers = std::move(addresses),
-                                   .self = self_,
-                                   .job = job,
-                                   .attempt = attempt_,
-                                   .window_bytes = window},
-                                  means_.network_buffers, means_.data_plane));
-    const AttemptTask::Plan plan{.job = job_,
-                                 .graph = graph_,
-                                 .schemas = schemas_,
-                                 .operators = means_.operators,
-                                 .channels = *channels_,
-                                 .resources = *resources_,
-                                 .bad_records = *bad_records_,
-                                 .clock = means_.clock,
-                                 .metrics = means_.metrics,
-                                 .listener = *this,
-                                 .attempt = attempt_,
-                                 .taskmanager = message.taskmanagers(static_cast<int>(self_)).taskmanager_id(),
-                                 .window_bytes = window};
+    const AttemptTask::Plan plan{
+        .job = job_,
+        .graph = graph_,
+        .schemas = schemas_,
+        .operators = means_.operators,
+        .channels = *channels_,
+        .resources = *resources_,
+        .bad_records = *bad_records_,
+        .clock = means_.clock,
+        .metrics = means_.metrics,
+        .listener = *this,
+        .attempt = attempt_,
+        .taskmanager = message.taskmanagers(static_cast<int>(self_)).taskmanager_id(),
+        .window_bytes = choose_window()};
+    ChannelTable::Plan channels{.graph = graph_,
+                                .schemas = schemas_,
+                                .placements = placements_,
+                                .taskmanagers = std::move(addresses),
+                                .self = self_,
+                                .job = job,
+                                .attempt = attempt_,
+                                .window_bytes = plan.window_bytes,
+                                .buffers = means_.buffers,
+                                .ends = {}};
     for (const graph::Placement& p : placements_) {
         if (p.taskmanager != self_) continue;
         tasks_.push_back(std::make_unique<AttemptTask>(plan, p, means_.memory.slot(p.slot)));
-        MILLRACE_TRY(tasks_.back()->build(plan));
+        MILLRACE_TRY(tasks_.back()->reserve(plan));
+        channels.ends[{p.vertex, p.subtask}] = tasks_.back()->ends();
     }
+    MILLRACE_TRY(channels_->build(channels, means_.network_buffers, means_.data_plane));
+    for (const auto& task : tasks_) MILLRACE_TRY(task->build(plan));
     return give_splits(message.splits());
 }
 
@@ -179,7 +187,8 @@ Status JobAttempt::give_splits(const google::protobuf::RepeatedPtrField<proto::S
     for (const proto::SourceSplits& splits : all) {
         for (const auto& task : tasks_) {
             const graph::Placement& p = task->placement();
-            if (p.vertex == splits.vertex() && p.subtask == splits.subtask()) MILLRACE_TRY(task->add_splits(splits));
+            if (p.vertex == splits.vertex() && p.subtask == splits.subtask())
+                MILLRACE_TRY(task->add_splits(splits));
         }
     }
     return {};
@@ -208,7 +217,9 @@ void JobAttempt::on_state(task::Task& task, task::TaskState state, const Error* 
     if (!task::is_terminal(state)) return;
     std::optional<Error> error;
     if (cause != nullptr) error = *cause;
-    means_.loop.post([this, ended = &task, state, error = std::move(error)] { task_ended(*ended, state, error); });
+    means_.loop.post([this, ended = &task, state, error = std::move(error)] {
+        task_ended(*ended, state, error);
+    });
 }
 
 Result<std::unique_ptr<state::SnapshotWriter>> JobAttempt::open_snapshot(task::Task&, std::uint64_t,
@@ -218,8 +229,10 @@ Result<std::unique_ptr<state::SnapshotWriter>> JobAttempt::open_snapshot(task::T
 
 void JobAttempt::on_snapshot(task::Task&, const task::SnapshotReport&) {}
 
-void JobAttempt::task_ended(const task::Task& task, task::TaskState state, const std::optional<Error>& error) {
-    const auto found = std::find_if(tasks_.begin(), tasks_.end(), [&](const auto& t) { return &t->task() == &task; });
+void JobAttempt::task_ended(const task::Task& task, task::TaskState state,
+                            const std::optional<Error>& error) {
+    const auto found = std::find_if(tasks_.begin(), tasks_.end(),
+                                    [&](const auto& t) { return &t->task() == &task; });
     MILLRACE_CHECK(found != tasks_.end());
     const graph::Placement& p = (*found)->placement();
     const proto::TaskState shown = state == task::TaskState::kFinished ? proto::TASK_STATE_FINISHED
@@ -254,8 +267,10 @@ std::string JobAttempt::tear_down() {
     const auto note = [&leak](const Status& status) {
         if (!status) leak += (leak.empty() ? "" : "; ") + status.error().message;
     };
-    tasks_.clear();
+    // Chains hold ends of channels, and channels hold batches of the tasks' memory.
+    for (const auto& task : tasks_) task->drop_chain();
     channels_.reset();
+    tasks_.clear();
     resources_.reset();
     for (memory::Account* account : accounts_) note(means_.memory.close_account(*account));
     accounts_.clear();
@@ -266,11 +281,14 @@ std::string JobAttempt::tear_down() {
 
 void JobAttempt::report(proto::Heartbeat& heartbeat) const {
     if (state_ != State::kStarted) return;
+    const std::vector<metrics::Registry::Sample> samples = means_.metrics.samples();
     for (const auto& task : tasks_) {
         proto::SubtaskReport& report = *heartbeat.add_subtasks();
         report.set_job_id(job_id_);
         report.set_attempt(static_cast<std::uint32_t>(attempt_));
-        task->report(report);
+        report.set_vertex(task->placement().vertex);
+        report.set_subtask(task->placement().subtask);
+        task->report(samples, report);
     }
     for (const auto& [name, model] : resources_->models()) {
         proto::ModelReport& report = *heartbeat.add_models();

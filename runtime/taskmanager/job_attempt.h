@@ -1,5 +1,5 @@
-// One attempt of one job in one TaskManager: its models, channels and tasks, from deployment to the last
-// byte given back.
+// One attempt of one job in one TaskManager: its models, channels and tasks, from deployment to the
+// last byte given back.
 //
 //   build()  schemas, models, channels, tasks; nothing runs yet. All or nothing.
 //   start()  the workers step the tasks
@@ -50,6 +50,7 @@ struct TaskManagerMeans {
     const operators::Registry& operators;
     memory::MemoryManager& memory;
     memory::NetworkBufferPool& network_buffers;
+    memory::BufferSettings buffers;
     memory::RegionBudget& task_region;
     net::DataPlane& data_plane;
     task::WorkerPool& workers;
@@ -78,8 +79,8 @@ class JobAttempt final : private task::TaskListener {
     void start();
     void cancel();
     Status add_splits(const proto::AddSplits& message);
-    // For a process that stops: gives back what is left, without callbacks. REQUIRES: no worker steps
-    // any task, the blocking pool has stopped.
+    // For a process that stops: gives back what is left, without callbacks. REQUIRES: no worker
+    // steps any task, the blocking pool has stopped.
     void finish_closing();
 
     [[nodiscard]] Attempt attempt() const { return attempt_; }
@@ -97,14 +98,16 @@ class JobAttempt final : private task::TaskListener {
     [[nodiscard]] std::size_t choose_window() const;
     // The slots that this attempt holds here.
     [[nodiscard]] std::vector<memory::SlotMemory*> own_slots() const;
-    void task_ended(const task::Task& task, task::TaskState state, const std::optional<Error>& error);
+    void task_ended(const task::Task& task, task::TaskState state,
+                    const std::optional<Error>& error);
     void close();
     // Gives everything back; names what did not come back.
     [[nodiscard]] std::string tear_down();
 
     // TaskListener, on the workers' threads.
     void on_state(task::Task& task, task::TaskState state, const Error* cause) override;
-    Result<std::unique_ptr<state::SnapshotWriter>> open_snapshot(task::Task& task, std::uint64_t checkpoint_id,
+    Result<std::unique_ptr<state::SnapshotWriter>> open_snapshot(task::Task& task,
+                                                                 std::uint64_t checkpoint_id,
                                                                  std::string_view step) override;
     void on_snapshot(task::Task& task, const task::SnapshotReport& report) override;
 

@@ -16,10 +16,12 @@ Status SharedBadRecords::on_bad_record(std::string_view step, const operators::R
     const double share = share_.share(now);
     if (!is_enough || share <= stop_if_over_) return {};
     return fail(Code::kInvalidArgument,
-                "{}: {} of the last minute's {} records are bad ({:.2f} %), more than stop_if_over allows ({:g} %); "
-                "the last one, at {} {}: {}. Hint: correct the data, or raise runtime.on_bad_record.stop_if_over",
-                step, share_.bad(now), share_.all(now), share * 100, stop_if_over_ * 100, rejection.split,
-                rejection.position.ordinal, rejection.message);
+                "{}: {} of the last minute's {} records are bad ({:.2f} %), more than stop_if_over "
+                "allows ({:g} %); "
+                "the last one, at {} {}: {}. Hint: correct the data, or raise "
+                "runtime.on_bad_record.stop_if_over",
+                step, share_.bad(now), share_.all(now), share * 100, stop_if_over_ * 100,
+                rejection.split, rejection.position.ordinal, rejection.message);
 }
 
 std::uint64_t SharedBadRecords::total() const {

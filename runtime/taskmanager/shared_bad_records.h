@@ -21,8 +21,8 @@ class SharedBadRecords final : public task::BadRecordPolicy {
     explicit SharedBadRecords(double stop_if_over) : stop_if_over_(stop_if_over) {}
 
     void on_records_read(std::uint64_t records, TimePoint now) override MILLRACE_EXCLUDES(mutex_);
-    Status on_bad_record(std::string_view step, const operators::Rejection& rejection, TimePoint now) override
-        MILLRACE_EXCLUDES(mutex_);
+    Status on_bad_record(std::string_view step, const operators::Rejection& rejection,
+                         TimePoint now) override MILLRACE_EXCLUDES(mutex_);
     // Since the attempt began.
     [[nodiscard]] std::uint64_t total() const MILLRACE_EXCLUDES(mutex_);
 

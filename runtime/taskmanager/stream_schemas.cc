@@ -9,10 +9,14 @@ namespace {
 
 operators::Role role_of(graph::OperatorKind kind) {
     switch (kind) {
-        case graph::OperatorKind::kSource: return operators::Role::kSource;
-        case graph::OperatorKind::kFeatures: return operators::Role::kFeatures;
-        case graph::OperatorKind::kStep: return operators::Role::kStep;
-        case graph::OperatorKind::kSink: return operators::Role::kSink;
+        case graph::OperatorKind::kSource:
+            return operators::Role::kSource;
+        case graph::OperatorKind::kFeatures:
+            return operators::Role::kFeatures;
+        case graph::OperatorKind::kStep:
+            return operators::Role::kStep;
+        case graph::OperatorKind::kSink:
+            return operators::Role::kSink;
     }
     return operators::Role::kStep;
 }
@@ -43,9 +47,11 @@ Result<std::vector<data::SchemaPtr>> inputs_of(const proto::Job& job, const grap
         node.kind == graph::OperatorKind::kStep && job.steps(node.declared).has_evaluate();
     if (is_evaluate) inputs.push_back(declared_input(job, graph, schemas, node));
     for (const data::SchemaPtr& input : inputs) {
-        if (input == nullptr) return fail(Code::kInvalidArgument, "{} reads a stream that has no records", node.name);
+        if (input == nullptr)
+            return fail(Code::kInvalidArgument, "{} reads a stream that has no records", node.name);
         if (!(*input == *inputs.front())) {
-            return fail(Code::kInvalidArgument, "{} joins streams of different fields: {} against {}", node.name,
+            return fail(Code::kInvalidArgument,
+                        "{} joins streams of different fields: {} against {}", node.name,
                         inputs.front()->to_string(), input->to_string());
         }
     }
@@ -75,7 +81,8 @@ Result<StreamSchemas> resolve_schemas(const proto::Job& job, const graph::JobGra
         const operators::OperatorRequest request = request_for(job, graph, schemas, i);
         MILLRACE_TRY_ASSIGN(const operators::OperatorSpec* spec, registry.find(request));
         auto output = spec->schemas(request);
-        if (!output) return std::unexpected(std::move(output).error().with_context(graph.operators[i].name));
+        if (!output)
+            return std::unexpected(std::move(output).error().with_context(graph.operators[i].name));
         schemas.outputs[i] = std::move(*output);
     }
     return schemas;

@@ -26,7 +26,9 @@ Result<StreamSchemas> resolve_schemas(const proto::Job& job, const graph::JobGra
                                       const operators::Registry& registry);
 
 // The request for operator `index`, with its inputs' schemas; borrows all three.
-[[nodiscard]] operators::OperatorRequest request_for(const proto::Job& job, const graph::JobGraph& graph,
-                                                     const StreamSchemas& schemas, std::uint32_t index);
+[[nodiscard]] operators::OperatorRequest request_for(const proto::Job& job,
+                                                     const graph::JobGraph& graph,
+                                                     const StreamSchemas& schemas,
+                                                     std::uint32_t index);
 
 }  // namespace millrace::taskmanager

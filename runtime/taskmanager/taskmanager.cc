@@ -1,9 +1,9 @@
 #include "runtime/taskmanager/taskmanager.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <fstream>
+
+#include <unistd.h>
 
 #include "runtime/base/check.h"
 #include "runtime/base/log.h"
@@ -37,7 +37,8 @@ TaskManager::TaskManager(net::EventLoop& loop, const Clock& clock, metrics::Regi
                              std::string_view payload) { on_message(payload); },
         .on_closed = [this](const net::ControlHandle&, const Error& reason) { on_closed(reason); }};
     control_ = std::make_unique<net::ControlClient>(
-        loop_, clock_, metrics_, net::ControlClient::Options{.messages = net::control_message_rules()},
+        loop_, clock_, metrics_,
+        net::ControlClient::Options{.messages = net::control_message_rules()},
         std::move(callbacks));
     metrics_.gauge_of("millrace_memory_resident_bytes", "Resident set of the process.",
                       [] { return static_cast<double>(resident_bytes()); });
@@ -55,16 +56,16 @@ Status TaskManager::start() {
                                                                 .huge_pages = budget.huge_pages,
                                                                 .prefault = budget.prefault}));
     MILLRACE_TRY_ASSIGN(network_buffers_,
-                        memory::NetworkBufferPool::create(
-                            {.buffers = budget.network_buffers(),
-                             .buffer_bytes = budget.segment_bytes,
-                             .prefault = budget.prefault}));
-    task_region_ =
-        std::make_unique<memory::RegionBudget>("task region", budget.task.bytes, "taskmanager.memory.process.size");
+                        memory::NetworkBufferPool::create({.buffers = budget.network_buffers(),
+                                                           .buffer_bytes = budget.segment_bytes,
+                                                           .prefault = budget.prefault}));
+    task_region_ = std::make_unique<memory::RegionBudget>("task region", budget.task.bytes,
+                                                          "taskmanager.memory.process.size");
     network_ = std::make_unique<net::EventLoopThread>("millrace-net");
     data_plane_ = std::make_unique<net::DataPlane>(
         network_->loop(), clock_, metrics_,
-        net::DataPlane::Options{.cluster = options_.cluster, .process_id = options_.id, .scope = options_.scope});
+        net::DataPlane::Options{
+            .cluster = options_.cluster, .process_id = options_.id, .scope = options_.scope});
     MILLRACE_TRY(data_plane_->listen(options_.data));
     workers_ = std::make_unique<task::WorkerPool>(clock_, options_.workers);
     workers_->start();
@@ -105,8 +106,8 @@ void TaskManager::retry(const Error& cause) {
     if (is_stopping_) return;
     if (cause.message != last_trouble_) {
         last_trouble_ = cause.message;
-        log::warn("the JobManager at {} cannot be reached; trying again: {}", options_.jobmanager.to_string(),
-                  cause.message);
+        log::warn("the JobManager at {} cannot be reached; trying again: {}",
+                  options_.jobmanager.to_string(), cause.message);
     }
     timer_ = loop_.post_after(reconnect_wait_, [this] { connect(); });
     reconnect_wait_ = std::min(reconnect_wait_ * 2, options_.reconnect_max);
@@ -123,7 +124,8 @@ void TaskManager::on_closed(const Error& reason) {
     loop_.cancel(heartbeat_timer_);
     if (is_stopping_) return;
     // The JobManager has taken these tasks for lost, and starts them elsewhere.
-    if (!attempts_.empty()) log::warn("the JobManager is gone ({}); cancelling all tasks", reason.message);
+    if (!attempts_.empty())
+        log::warn("the JobManager is gone ({}); cancelling all tasks", reason.message);
     for (const auto& [id, attempt] : attempts_) attempt->cancel();
     if (attempts_.empty()) retry(reason);
 }
@@ -142,7 +144,8 @@ proto::ControlMessage TaskManager::registration() const {
     return message;
 }
 
-void TaskManager::fill_memory(google::protobuf::RepeatedPtrField<proto::MemoryRegion>& regions) const {
+void TaskManager::fill_memory(
+    google::protobuf::RepeatedPtrField<proto::MemoryRegion>& regions) const {
     const memory::MemoryBudget& budget = options_.memory;
     const auto add = [&](std::string_view name, std::uint64_t bytes, std::uint64_t used) {
         proto::MemoryRegion& region = *regions.Add();
@@ -173,7 +176,8 @@ void TaskManager::on_message(std::string_view payload) {
     if (message.has_registered()) {
         epoch_ = LeaderEpoch{message.registered().leader_epoch()};
         data_plane_->set_leader_epoch(epoch_);
-        heartbeat_interval_ = std::chrono::milliseconds(message.registered().heartbeat_interval_ms());
+        heartbeat_interval_ =
+            std::chrono::milliseconds(message.registered().heartbeat_interval_ms());
         is_registered_ = true;
         reconnect_wait_ = options_.reconnect_min;
         last_trouble_.clear();
@@ -227,6 +231,7 @@ void TaskManager::deploy(const proto::DeployTasks& message) {
                                  .operators = operators_,
                                  .memory = *memory_,
                                  .network_buffers = *network_buffers_,
+                                 .buffers = options_.memory.buffers,
                                  .task_region = *task_region_,
                                  .data_plane = *data_plane_,
                                  .workers = *workers_,
@@ -234,7 +239,8 @@ void TaskManager::deploy(const proto::DeployTasks& message) {
     JobAttempt::Callbacks callbacks{
         .on_task_ended =
             [this, id = message.job_id(), number = message.attempt()](
-                std::uint32_t vertex, std::uint32_t subtask, proto::TaskState state, const Error* error) {
+                std::uint32_t vertex, std::uint32_t subtask, proto::TaskState state,
+                const Error* error) {
                 proto::ControlMessage changed;
                 proto::TaskStateChanged& task = *changed.mutable_task_state_changed();
                 task.set_job_id(id);
@@ -250,7 +256,8 @@ void TaskManager::deploy(const proto::DeployTasks& message) {
             },
         .on_closed = [this, id = message.job_id(), number = message.attempt()](
                          const std::string& leak) { close_attempt(id, number, leak); }};
-    Status built = fail(Code::kAlreadyExists, "an older attempt of this job has not ended here yet");
+    Status built =
+        fail(Code::kAlreadyExists, "an older attempt of this job has not ended here yet");
     if (!attempts_.contains(message.job_id())) {
         auto attempt = std::make_unique<JobAttempt>(means, std::move(callbacks));
         built = attempt->build(message);
@@ -271,7 +278,8 @@ void TaskManager::add_splits(const proto::AddSplits& message) {
     if (!added) log::warn("new partitions were not taken: {}", added.error().message);
 }
 
-void TaskManager::close_attempt(const std::string& job_id, std::uint32_t attempt, const std::string& leak) {
+void TaskManager::close_attempt(const std::string& job_id, std::uint32_t attempt,
+                                const std::string& leak) {
     if (!leak.empty()) log::error("memory did not come back from job {}: {}", job_id, leak);
     attempts_.erase(job_id);
     proto::ControlMessage message;

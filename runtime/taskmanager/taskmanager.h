@@ -1,14 +1,16 @@
 // The TaskManager: owns slots, memory, workers and the data plane, and runs the tasks it is given.
 //
-// It registers with the JobManager, answers its messages, and sends a heartbeat with what its tasks and
-// models report. When the connection breaks it cancels every task, since the JobManager takes it for
-// lost, and registers again as soon as nothing is left of them.
+// It registers with the JobManager, answers its messages, and sends a heartbeat with what its tasks
+// and models report. When the connection breaks it cancels every task, since the JobManager takes
+// it for lost, and registers again as soon as nothing is left of them.
 //
-// Threads:    the control loop's, for everything public. Tasks run on the workers, sockets of the data
+// Threads:    the control loop's, for everything public. Tasks run on the workers, sockets of the
+// data
 //             plane on a network thread, slow library calls on the blocking pool.
 // Ownership:  owns everything its tasks use; borrows loop, clock and metrics.
 // Limits:     the memory that MemoryBudget derived; its slots.
-// Failure:    start() answers for memory and ports. Losing the JobManager is not a failure: it tries
+// Failure:    start() answers for memory and ports. Losing the JobManager is not a failure: it
+// tries
 //             again, with back-off, for ever.
 
 #pragma once
@@ -42,7 +44,7 @@ class TaskManager {
         net::Address data{"127.0.0.1", 0};
         net::BindScope scope = net::BindScope::kLoopback;
         std::string cluster = "millrace";
-        std::string id;                  // New for every process.
+        std::string id;  // New for every process.
         std::uint32_t slots = 4;
         std::size_t workers = 1;
         memory::MemoryBudget memory;

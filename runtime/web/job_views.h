@@ -14,17 +14,21 @@ namespace millrace::web {
 
 // Flink's paths.
 [[nodiscard]] std::string config_json(std::string_view version);
-[[nodiscard]] std::string overview_json(const jobmanager::JobManager& jobmanager, std::string_view version);
+[[nodiscard]] std::string overview_json(const jobmanager::JobManager& jobmanager,
+                                        std::string_view version);
 [[nodiscard]] std::string jobs_json(const jobmanager::JobManager& jobmanager);
 [[nodiscard]] std::string jobs_overview_json(const jobmanager::JobManager& jobmanager);
-[[nodiscard]] std::string job_json(const jobmanager::JobManager& jobmanager, const jobmanager::JobEntry& entry);
+[[nodiscard]] std::string job_json(const jobmanager::JobManager& jobmanager,
+                                   const jobmanager::JobEntry& entry);
 [[nodiscard]] std::string plan_json(const jobmanager::JobEntry& entry);
 [[nodiscard]] std::string exceptions_json(const jobmanager::JobEntry& entry);
 [[nodiscard]] std::string taskmanagers_json(const jobmanager::JobManager& jobmanager);
 
 // Ours.
-[[nodiscard]] std::string models_json(const jobmanager::JobManager& jobmanager, std::string_view job);
-[[nodiscard]] std::string findings_json(const jobmanager::JobManager& jobmanager, std::string_view job);
+[[nodiscard]] std::string models_json(const jobmanager::JobManager& jobmanager,
+                                      std::string_view job);
+[[nodiscard]] std::string findings_json(const jobmanager::JobManager& jobmanager,
+                                        std::string_view job);
 [[nodiscard]] std::string progress_json(const jobmanager::JobManager& jobmanager,
                                         const jobmanager::JobEntry& entry);
 [[nodiscard]] std::string taskmanager_memory_json(const jobmanager::TaskManagerEntry& entry);

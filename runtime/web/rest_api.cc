@@ -34,20 +34,27 @@ std::string_view query_value(std::string_view query, std::string_view key) {
 
 int status_of(Code code) {
     switch (code) {
-        case Code::kNotFound: return 404;
+        case Code::kNotFound:
+            return 404;
         case Code::kAlreadyExists:
-        case Code::kInvalidArgument: return 409;
-        case Code::kPermissionDenied: return 403;
+        case Code::kInvalidArgument:
+            return 409;
+        case Code::kPermissionDenied:
+            return 403;
         case Code::kInvalidOption:
-        case Code::kResourceExhausted: return 422;
+        case Code::kResourceExhausted:
+            return 422;
         case Code::kUnavailable:
-        case Code::kDeadlineExceeded: return 503;
-        default: return 500;
+        case Code::kDeadlineExceeded:
+            return 503;
+        default:
+            return 500;
     }
 }
 
 bool wants_problem(const net::HttpRequest& request) {
-    return net::find_header(request.headers, "Accept").find("application/problem+json") != std::string_view::npos;
+    return net::find_header(request.headers, "Accept").find("application/problem+json") !=
+           std::string_view::npos;
 }
 
 net::HttpResponse problem(int status, std::string_view title, std::string_view detail,
@@ -71,8 +78,8 @@ net::HttpResponse json(std::string body) { return {.body = std::move(body)}; }
 
 }  // namespace
 
-RestApi::RestApi(jobmanager::JobManager& jobmanager, const metrics::Registry& metrics, ReadDocument read_document,
-                 std::string version)
+RestApi::RestApi(jobmanager::JobManager& jobmanager, const metrics::Registry& metrics,
+                 ReadDocument read_document, std::string version)
     : jobmanager_(jobmanager),
       metrics_(metrics),
       read_document_(std::move(read_document)),
@@ -80,21 +87,26 @@ RestApi::RestApi(jobmanager::JobManager& jobmanager, const metrics::Registry& me
 
 void RestApi::handle(net::HttpRequest request, net::HttpResponder responder) {
     const Segments path = split_path(request.path);
-    if (request.method == "POST" && path.size() == 1 && path[0] == "jobs") return submit(request, std::move(responder));
-    if (request.method == "POST" && path.size() == 1 && path[0] == "validate") return responder.send(validate(request));
+    if (request.method == "POST" && path.size() == 1 && path[0] == "jobs")
+        return submit(request, std::move(responder));
+    if (request.method == "POST" && path.size() == 1 && path[0] == "validate")
+        return responder.send(validate(request));
     if (request.method == "PATCH" && path.size() == 2 && path[0] == "jobs") {
         return responder.send(patch_job(request, path));
     }
-    if (request.method == "GET" || request.method == "HEAD") return responder.send(get(request, path));
+    if (request.method == "GET" || request.method == "HEAD")
+        return responder.send(get(request, path));
     responder.send(refusal(request, 405, "this path does not take " + request.method));
 }
 
 net::HttpResponse RestApi::get(const net::HttpRequest& request, const Segments& path) {
     if (path.empty()) return unknown_path(request);
-    if (path[0] == "jobs" && path.size() >= 2 && path[1] != "overview") return get_job(request, path);
+    if (path[0] == "jobs" && path.size() >= 2 && path[1] != "overview")
+        return get_job(request, path);
     if (path[0] == "jobs" && path.size() == 1) return json(jobs_json(jobmanager_));
     if (path[0] == "jobs" && path.size() == 2) return json(jobs_overview_json(jobmanager_));
-    if (path[0] == "overview" && path.size() == 1) return json(overview_json(jobmanager_, version_));
+    if (path[0] == "overview" && path.size() == 1)
+        return json(overview_json(jobmanager_, version_));
     if (path[0] == "config" && path.size() == 1) return json(config_json(version_));
     if (path[0] == "taskmanagers" && path.size() == 1) return json(taskmanagers_json(jobmanager_));
     if (path[0] == "taskmanagers" && path.size() == 3 && path[2] == "memory") {
@@ -103,11 +115,13 @@ net::HttpResponse RestApi::get(const net::HttpRequest& request, const Segments& 
         if (found == all.end()) return refusal(request, 404, "no such TaskManager");
         return json(taskmanager_memory_json(found->second));
     }
-    if (path[0] == "models" && path.size() == 1) return json(models_json(jobmanager_, query_value(request.query, "job")));
+    if (path[0] == "models" && path.size() == 1)
+        return json(models_json(jobmanager_, query_value(request.query, "job")));
     if (path[0] == "findings" && path.size() == 1) {
         return json(findings_json(jobmanager_, query_value(request.query, "job")));
     }
-    if (path[0] == "version") return json("{\"version\":" + quoted(version_) + ",\"api-level\":\"2.0.0\"}");
+    if (path[0] == "version")
+        return json("{\"version\":" + quoted(version_) + ",\"api-level\":\"2.0.0\"}");
     if (path[0] == "metrics") {
         return {.content_type = "text/plain; version=0.0.4", .body = metrics_.to_prometheus()};
     }
@@ -140,12 +154,14 @@ net::HttpResponse RestApi::patch_job(const net::HttpRequest& request, const Segm
     const auto found = jobmanager_.find(path[1]);
     if (!found) return refusal(request, status_of(found.error().code), found.error().message);
     const Status cancelled = jobmanager_.cancel((*found)->master.id());
-    if (!cancelled) return refusal(request, status_of(cancelled.error().code), cancelled.error().message);
+    if (!cancelled)
+        return refusal(request, status_of(cancelled.error().code), cancelled.error().message);
     return {.status = 202, .body = "{}"};
 }
 
 net::HttpResponse RestApi::validate(const net::HttpRequest& request) {
-    if (request.body.size() > kDocumentBytesMax) return problem(413, "too large", "a job document has at most 1 MiB");
+    if (request.body.size() > kDocumentBytesMax)
+        return problem(413, "too large", "a job document has at most 1 MiB");
     const DocumentOutcome outcome = read_document_(request.body);
     return json(std::string("{\"valid\":") + (outcome.is_valid ? "true" : "false") +
                 ",\"diagnostics\":" + outcome.diagnostics_json + "}");
@@ -157,15 +173,18 @@ void RestApi::submit(const net::HttpRequest& request, net::HttpResponder respond
     }
     DocumentOutcome outcome = read_document_(request.body);
     if (!outcome.is_valid) {
-        return responder.send(problem(422, "the job is not valid", "nothing was started", outcome.diagnostics_json));
+        return responder.send(
+            problem(422, "the job is not valid", "nothing was started", outcome.diagnostics_json));
     }
     auto shared = std::make_shared<net::HttpResponder>(std::move(responder));
     jobmanager_.submit(std::move(outcome.job), request.body, [shared](Result<JobId> submitted) {
         if (!submitted) {
             const Error& error = submitted.error();
-            return shared->send(problem(status_of(error.code), "the job was refused", error.message));
+            return shared->send(
+                problem(status_of(error.code), "the job was refused", error.message));
         }
-        shared->send({.status = 202, .body = "{\"jobUrl\":\"/jobs/" + submitted->to_string() + "\"}"});
+        shared->send(
+            {.status = 202, .body = "{\"jobUrl\":\"/jobs/" + submitted->to_string() + "\"}"});
     });
 }
 

@@ -1,8 +1,9 @@
-// The JobManager's REST API: Flink's paths and keys where the concept is the same, ours beside them.
+// The JobManager's REST API: Flink's paths and keys where the concept is the same, ours beside
+// them.
 //
-// Answers come from the JobManager's own state, on its loop. Paths take an optional `/v1`, and a job by
-// id, unique prefix of an id, or name. Errors on Flink's paths are {"errors": [...]}; on ours, or where
-// the client asks for it, application/problem+json.
+// Answers come from the JobManager's own state, on its loop. Paths take an optional `/v1`, and a
+// job by id, unique prefix of an id, or name. Errors on Flink's paths are {"errors": [...]}; on
+// ours, or where the client asks for it, application/problem+json.
 //
 // Threads:    the control loop's.
 // Ownership:  borrows the JobManager, the registry and the document reader.
@@ -36,8 +37,8 @@ using ReadDocument = std::function<DocumentOutcome(const std::string& document)>
 
 class RestApi {
   public:
-    RestApi(jobmanager::JobManager& jobmanager, const metrics::Registry& metrics, ReadDocument read_document,
-            std::string version);
+    RestApi(jobmanager::JobManager& jobmanager, const metrics::Registry& metrics,
+            ReadDocument read_document, std::string version);
 
     void handle(net::HttpRequest request, net::HttpResponder responder);
 
