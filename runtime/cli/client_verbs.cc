@@ -1,0 +1,186 @@
+#include "runtime/cli/client_verbs.h"
+
+#include <fmt/core.h>
+
+#include <boost/json.hpp>
+#include <cstdio>
+#include <thread>
+
+#include "proto/job.pb.h"
+#include "runtime/cli/job_documents.h"
+#include "runtime/net/http_client.h"
+
+namespace millrace::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr Duration kDeadline = std::chrono::seconds(60);
+constexpr Duration kPollEvery = std::chrono::milliseconds(200);
+
+// What the server answered, or the code to exit with after the reason was printed.
+std::expected<net::HttpResponse, ExitCode> call(const CommandLine& line, std::string method, std::string target,
+                                                std::string body = {}) {
+    const auto address = net::parse_address(line.server, 8081);
+    if (!address) {
+        fmt::print(stderr, "millrace: --server: {}\n", address.error().message);
+        return std::unexpected(ExitCode::kUsage);
+    }
+    auto response = net::http_call({.address = *address,
+                                    .method = std::move(method),
+                                    .target = std::move(target),
+                                    .headers = {{"Accept", "application/problem+json, application/json"}},
+                                    .body = std::move(body),
+                                    .deadline = kDeadline});
+    if (!response) {
+        fmt::print(stderr, "millrace: {}\n", response.error().message);
+        return std::unexpected(ExitCode::kUnavailable);
+    }
+    return std::move(*response);
+}
+
+std::string text_at(const json::value& value, std::string_view key) {
+    const json::value* found = value.is_object() ? value.as_object().if_contains(key) : nullptr;
+    return found != nullptr && found->is_string() ? std::string(found->as_string()) : std::string();
+}
+
+std::int64_t number_at(const json::value& value, std::string_view key) {
+    const json::value* found = value.is_object() ? value.as_object().if_contains(key) : nullptr;
+    if (found == nullptr || !found->is_number()) return 0;
+    return found->to_number<std::int64_t>();
+}
+
+std::string real_at(const json::value& value, std::string_view key) {
+    const json::value* found = value.is_object() ? value.as_object().if_contains(key) : nullptr;
+    if (found == nullptr || !found->is_number()) return "-";
+    return fmt::format("{:.4f}", found->to_number<double>());
+}
+
+const json::array& list_at(const json::value& value, std::string_view key) {
+    static const json::array kNone;
+    const json::value* found = value.is_object() ? value.as_object().if_contains(key) : nullptr;
+    return found != nullptr && found->is_array() ? found->as_array() : kNone;
+}
+
+// Prints why the server refused.
+ExitCode refused(const net::HttpResponse& response) {
+    boost::system::error_code error;
+    const json::value body = json::parse(response.body, error);
+    std::string why = error ? response.body : text_at(body, "detail");
+    if (why.empty()) why = fmt::format("the server answered {}", response.status);
+    fmt::print(stderr, "millrace: {}\n", why);
+    for (const json::value& diagnostic : list_at(body, "errors")) {
+        fmt::print(stderr, "  {} [{}]\n", text_at(diagnostic, "message"), text_at(diagnostic, "code"));
+    }
+    return response.status == 422 ? ExitCode::kBadConfig : ExitCode::kFailed;
+}
+
+std::expected<json::value, ExitCode> get(const CommandLine& line, const std::string& target) {
+    auto response = call(line, "GET", target);
+    if (!response) return std::unexpected(response.error());
+    if (response->status != 200) return std::unexpected(refused(*response));
+    boost::system::error_code error;
+    json::value body = json::parse(response->body, error);
+    if (error) {
+        fmt::print(stderr, "millrace: the answer is not JSON: {}\n", error.message());
+        return std::unexpected(ExitCode::kFailed);
+    }
+    return body;
+}
+
+bool is_final(std::string_view state) { return state == "FINISHED" || state == "CANCELED" || state == "FAILED"; }
+
+// Waits for the job's end; its exit code.
+ExitCode wait_for_end(const CommandLine& line, const std::string& id) {
+    while (true) {
+        const auto progress = get(line, "/jobs/" + id + "/progress");
+        if (!progress) return progress.error();
+        const std::string state = text_at(*progress, "state");
+        if (is_final(state)) {
+            fmt::print(stderr, "job {} is {}\n", text_at(*progress, "name"), state);
+            if (state == "FAILED") fmt::print(stderr, "cause: {}\n", text_at(*progress, "last-failure"));
+            return state == "FAILED" ? ExitCode::kFailed : ExitCode::kDone;
+        }
+        std::this_thread::sleep_for(kPollEvery);
+    }
+}
+
+void print_step(const json::value& step) {
+    fmt::print("  {:<34} {:>3} {:>13} {:>13} {:>9} {:>5.0f} % {:>5.0f} %  {}\n", text_at(step, "name"),
+               number_at(step, "parallelism"), number_at(step, "records-in"), number_at(step, "records-out"),
+               number_at(step, "pending-records"),
+               static_cast<double>(number_at(step, "busy-ms-per-second-max")) / 10,
+               static_cast<double>(number_at(step, "back-pressured-ms-per-second-max")) / 10,
+               text_at(step, "trouble"));
+}
+
+void print_model(const json::value& model) {
+    const json::value* quality = model.as_object().if_contains("quality");
+    const json::value none;
+    const json::value& q = quality == nullptr ? none : *quality;
+    fmt::print("  model {:<14} version {:<7} learned {:<11} logloss {} (baseline {})  AUC {}  calibration {}\n",
+               text_at(model, "name"), number_at(model, "version"), number_at(model, "rows-learned"),
+               real_at(q, "logloss"), real_at(q, "logloss-baseline"), real_at(q, "auc"), real_at(q, "calibration"));
+}
+
+}  // namespace
+
+ExitCode submit_job(const CommandLine& line, const jobfile::ExpressionChecker* expressions) {
+    const auto validation = read_job(line, expressions);
+    if (!validation) return validation.error();
+    const auto response = call(line, "POST", "/jobs", validation->resolved);
+    if (!response) return response.error();
+    if (response->status != 202) return refused(*response);
+    const json::value body = json::parse(response->body);
+    const std::string url = text_at(body, "jobUrl");
+    const std::string id = url.substr(url.rfind('/') + 1);
+    if (line.output == OutputForm::kJson) {
+        fmt::print("{}\n", json::serialize(json::object{{"name", validation->job->name()}, {"id", id}}));
+    } else {
+        fmt::print("{} {}\n", validation->job->name(), id);
+        fmt::print(stderr, "submitted; `millrace describe {}` shows it\n", validation->job->name());
+    }
+    return line.wait ? wait_for_end(line, id) : ExitCode::kDone;
+}
+
+ExitCode list_jobs(const CommandLine& line) {
+    const auto body = get(line, "/jobs/overview");
+    if (!body) return body.error();
+    if (line.output == OutputForm::kJson) {
+        fmt::print("{}\n", json::serialize(list_at(*body, "jobs")));
+        return ExitCode::kDone;
+    }
+    fmt::print("{:<24} {:<34} {:<12} {:>10}\n", "NAME", "ID", "STATE", "SECONDS");
+    for (const json::value& job : list_at(*body, "jobs")) {
+        fmt::print("{:<24} {:<34} {:<12} {:>10}\n", text_at(job, "name"), text_at(job, "jid"), text_at(job, "state"),
+                   number_at(job, "duration") / 1000);
+    }
+    return ExitCode::kDone;
+}
+
+ExitCode describe_job(const CommandLine& line) {
+    const auto progress = get(line, "/jobs/" + line.job + "/progress");
+    if (!progress) return progress.error();
+    if (line.output == OutputForm::kJson) {
+        fmt::print("{}\n", json::serialize(*progress));
+        return ExitCode::kDone;
+    }
+    fmt::print("job {} ({})  {}  attempt {}, {} restarts\n", text_at(*progress, "name"), text_at(*progress, "jid"),
+               text_at(*progress, "state"), number_at(*progress, "attempt"), number_at(*progress, "restarts"));
+    const std::string cause = text_at(*progress, "last-failure");
+    if (!cause.empty()) fmt::print("last failure: {}\n", cause);
+    fmt::print("  {:<34} {:>3} {:>13} {:>13} {:>9} {:>7} {:>7}\n", "STEP", "P", "IN", "OUT", "LAG", "BUSY", "BLOCKED");
+    for (const json::value& step : list_at(*progress, "steps")) print_step(step);
+    for (const json::value& model : list_at(*progress, "models")) print_model(model);
+    return ExitCode::kDone;
+}
+
+ExitCode cancel_job(const CommandLine& line) {
+    const auto response = call(line, "PATCH", "/jobs/" + line.job + "?mode=cancel");
+    if (!response) return response.error();
+    if (response->status != 202) return refused(*response);
+    fmt::print(stderr, "cancelling {}\n", line.job);
+    return line.wait ? wait_for_end(line, line.job) : ExitCode::kDone;
+}
+
+}  // namespace millrace::cli

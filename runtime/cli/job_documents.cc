@@ -1,0 +1,150 @@
+#include "runtime/cli/job_documents.h"
+
+#include <fmt/core.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "proto/job.pb.h"
+#include "runtime/jobfile/error_codes.h"
+#include "runtime/jobfile/model_memory.h"
+#include "runtime/jobfile/render.h"
+
+namespace millrace::cli {
+namespace {
+
+constexpr double kMiB = 1024.0 * 1024.0;
+
+std::optional<std::string> read_file(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return std::nullopt;
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+std::optional<std::string> environment(std::string_view name) {
+    const char* value = std::getenv(std::string(name).c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+std::expected<std::vector<jobfile::JobText>, ExitCode> read_texts(const std::vector<std::string>& paths) {
+    std::vector<jobfile::JobText> texts;
+    for (const std::string& path : paths) {
+        auto text = read_file(path);
+        if (!text) {
+            fmt::print(stderr, "millrace: cannot read the job file {}: {}\n", path, std::strerror(errno));
+            return std::unexpected(ExitCode::kBadConfig);
+        }
+        texts.push_back({.name = path, .text = std::move(*text)});
+    }
+    return texts;
+}
+
+jobfile::ValidateOptions options_of(const CommandLine& line, const jobfile::ExpressionChecker* expressions) {
+    return {.variables = environment,
+            .assignments = line.assignments,
+            .expressions = expressions,
+            .deny_warnings = line.deny_warnings,
+            .allowed_warnings = line.allowed_warnings};
+}
+
+config::ReportForm form_of(const CommandLine& line) {
+    if (line.format == "github") return config::ReportForm::kGithub;
+    return line.output == OutputForm::kJson ? config::ReportForm::kJson : config::ReportForm::kText;
+}
+
+ExitCode validate_one(const CommandLine& line, const std::vector<std::string>& paths,
+                      const jobfile::ExpressionChecker* expressions) {
+    auto texts = read_texts(paths);
+    if (!texts) return texts.error();
+    const jobfile::Validation validation = jobfile::validate(*texts, options_of(line, expressions));
+    const std::string report = config::report(validation.diagnostics, validation.sources, form_of(line));
+    const bool is_machine = form_of(line) != config::ReportForm::kText;
+    std::fputs(report.c_str(), is_machine ? stdout : stderr);
+    if (validation.job == nullptr) return ExitCode::kBadConfig;
+    if (!is_machine) fmt::print("{}: valid\n", paths.front());
+    return ExitCode::kDone;
+}
+
+void print_models(const proto::Job& job) {
+    std::int64_t total = 0;
+    for (const jobfile::ModelMemory& model : jobfile::model_memory(job)) {
+        fmt::print("  model {:<14} table {:.1f} MiB, view {:.1f} MiB, dirty map {:.1f} MiB; a new key shares its cell "
+                   "with odds of {:.0f} % at 1,000,000 keys\n",
+                   model.model, static_cast<double>(model.table_bytes) / kMiB,
+                   static_cast<double>(model.view_bytes) / kMiB, static_cast<double>(model.dirty_bytes) / kMiB,
+                   100 * jobfile::collision_odds(1e6, model.bits));
+        total += model.total_bytes();
+    }
+    if (total > 0) {
+        fmt::print("  models together {:.1f} MiB, once a TaskManager, in equal parts from the job's {} slots\n",
+                   static_cast<double>(total) / kMiB, jobfile::slots_needed(job));
+    }
+}
+
+void print_job(const proto::Job& job) {
+    fmt::print("job {}   parallelism {}   needs {} slots{}\n", job.name(), job.runtime().parallelism(),
+               jobfile::slots_needed(job), job.models_size() > 0 ? " of one TaskManager" : "");
+    for (const proto::Source& source : job.sources()) {
+        fmt::print("  source {} ({})\n", source.name(), source.parallelism());
+    }
+    for (const proto::Step& step : job.steps()) {
+        std::string from;
+        for (const std::string& name : step.from()) from += (from.empty() ? "" : ", ") + name;
+        fmt::print("  step {} ({}) from {}\n", step.name(), step.parallelism(), from);
+    }
+    for (const proto::Sink& sink : job.sinks()) fmt::print("  sink {} from {}\n", sink.name(), sink.from());
+    print_models(job);
+}
+
+}  // namespace
+
+std::expected<jobfile::Validation, ExitCode> read_job(const CommandLine& line,
+                                                      const jobfile::ExpressionChecker* expressions) {
+    if (line.files.size() > 1) {
+        fmt::print(stderr, "millrace: one job at a time; layers of one job are given with -f\n");
+        return std::unexpected(ExitCode::kUsage);
+    }
+    auto texts = read_texts(line.layers.empty() ? line.files : line.layers);
+    if (!texts) return std::unexpected(texts.error());
+    jobfile::Validation validation = jobfile::validate(*texts, options_of(line, expressions));
+    const std::string report = config::report(validation.diagnostics, validation.sources, form_of(line));
+    if (!validation.diagnostics.empty()) std::fputs(report.c_str(), stderr);
+    if (validation.job == nullptr) return std::unexpected(ExitCode::kBadConfig);
+    return validation;
+}
+
+ExitCode validate_files(const CommandLine& line, const jobfile::ExpressionChecker* expressions) {
+    if (!line.layers.empty()) return validate_one(line, line.layers, expressions);
+    ExitCode worst = ExitCode::kDone;
+    for (const std::string& path : line.files) {
+        const ExitCode code = validate_one(line, {path}, expressions);
+        if (code != ExitCode::kDone) worst = code;
+    }
+    return worst;
+}
+
+ExitCode render_job(const CommandLine& line, const jobfile::ExpressionChecker* expressions) {
+    const auto validation = read_job(line, expressions);
+    if (!validation) return validation.error();
+    std::fputs(jobfile::render(*validation->job, validation->places).c_str(), stdout);
+    return ExitCode::kDone;
+}
+
+ExitCode explain(const CommandLine& line, const jobfile::ExpressionChecker* expressions) {
+    if (line.files.size() == 1) {
+        if (const jobfile::ErrorCode* code = jobfile::find_error_code(line.files.front())) {
+            std::fputs(jobfile::explain_error_code(*code).c_str(), stdout);
+            return ExitCode::kDone;
+        }
+    }
+    const auto validation = read_job(line, expressions);
+    if (!validation) return validation.error();
+    print_job(*validation->job);
+    return ExitCode::kDone;
+}
+
+}  // namespace millrace::cli
