@@ -1,10 +1,10 @@
 #include "runtime/cli/client_verbs.h"
 
-#include <fmt/core.h>
-
-#include <boost/json.hpp>
 #include <cstdio>
 #include <thread>
+
+#include <boost/json.hpp>
+#include <fmt/core.h>
 
 #include "proto/job.pb.h"
 #include "runtime/cli/job_documents.h"
@@ -19,19 +19,20 @@ constexpr Duration kDeadline = std::chrono::seconds(60);
 constexpr Duration kPollEvery = std::chrono::milliseconds(200);
 
 // What the server answered, or the code to exit with after the reason was printed.
-std::expected<net::HttpResponse, ExitCode> call(const CommandLine& line, std::string method, std::string target,
-                                                std::string body = {}) {
+std::expected<net::HttpResponse, ExitCode> call(const CommandLine& line, std::string method,
+                                                std::string target, std::string body = {}) {
     const auto address = net::parse_address(line.server, 8081);
     if (!address) {
         fmt::print(stderr, "millrace: --server: {}\n", address.error().message);
         return std::unexpected(ExitCode::kUsage);
     }
-    auto response = net::http_call({.address = *address,
-                                    .method = std::move(method),
-                                    .target = std::move(target),
-                                    .headers = {{"Accept", "application/problem+json, application/json"}},
-                                    .body = std::move(body),
-                                    .deadline = kDeadline});
+    auto response =
+        net::http_call({.address = *address,
+                        .method = std::move(method),
+                        .target = std::move(target),
+                        .headers = {{"Accept", "application/problem+json, application/json"}},
+                        .body = std::move(body),
+                        .deadline = kDeadline});
     if (!response) {
         fmt::print(stderr, "millrace: {}\n", response.error().message);
         return std::unexpected(ExitCode::kUnavailable);
@@ -70,7 +71,8 @@ ExitCode refused(const net::HttpResponse& response) {
     if (why.empty()) why = fmt::format("the server answered {}", response.status);
     fmt::print(stderr, "millrace: {}\n", why);
     for (const json::value& diagnostic : list_at(body, "errors")) {
-        fmt::print(stderr, "  {} [{}]\n", text_at(diagnostic, "message"), text_at(diagnostic, "code"));
+        fmt::print(stderr, "  {} [{}]\n", text_at(diagnostic, "message"),
+                   text_at(diagnostic, "code"));
     }
     return response.status == 422 ? ExitCode::kBadConfig : ExitCode::kFailed;
 }
@@ -88,7 +90,9 @@ std::expected<json::value, ExitCode> get(const CommandLine& line, const std::str
     return body;
 }
 
-bool is_final(std::string_view state) { return state == "FINISHED" || state == "CANCELED" || state == "FAILED"; }
+bool is_final(std::string_view state) {
+    return state == "FINISHED" || state == "CANCELED" || state == "FAILED";
+}
 
 // Waits for the job's end; its exit code.
 ExitCode wait_for_end(const CommandLine& line, const std::string& id) {
@@ -98,7 +102,8 @@ ExitCode wait_for_end(const CommandLine& line, const std::string& id) {
         const std::string state = text_at(*progress, "state");
         if (is_final(state)) {
             fmt::print(stderr, "job {} is {}\n", text_at(*progress, "name"), state);
-            if (state == "FAILED") fmt::print(stderr, "cause: {}\n", text_at(*progress, "last-failure"));
+            if (state == "FAILED")
+                fmt::print(stderr, "cause: {}\n", text_at(*progress, "last-failure"));
             return state == "FAILED" ? ExitCode::kFailed : ExitCode::kDone;
         }
         std::this_thread::sleep_for(kPollEvery);
@@ -106,9 +111,9 @@ ExitCode wait_for_end(const CommandLine& line, const std::string& id) {
 }
 
 void print_step(const json::value& step) {
-    fmt::print("  {:<34} {:>3} {:>13} {:>13} {:>9} {:>5.0f} % {:>5.0f} %  {}\n", text_at(step, "name"),
-               number_at(step, "parallelism"), number_at(step, "records-in"), number_at(step, "records-out"),
-               number_at(step, "pending-records"),
+    fmt::print("  {:<34} {:>3} {:>13} {:>13} {:>9} {:>5.0f} % {:>5.0f} %  {}\n",
+               text_at(step, "name"), number_at(step, "parallelism"), number_at(step, "records-in"),
+               number_at(step, "records-out"), number_at(step, "pending-records"),
                static_cast<double>(number_at(step, "busy-ms-per-second-max")) / 10,
                static_cast<double>(number_at(step, "back-pressured-ms-per-second-max")) / 10,
                text_at(step, "trouble"));
@@ -118,9 +123,12 @@ void print_model(const json::value& model) {
     const json::value* quality = model.as_object().if_contains("quality");
     const json::value none;
     const json::value& q = quality == nullptr ? none : *quality;
-    fmt::print("  model {:<14} version {:<7} learned {:<11} logloss {} (baseline {})  AUC {}  calibration {}\n",
-               text_at(model, "name"), number_at(model, "version"), number_at(model, "rows-learned"),
-               real_at(q, "logloss"), real_at(q, "logloss-baseline"), real_at(q, "auc"), real_at(q, "calibration"));
+    fmt::print(
+        "  model {:<14} version {:<7} learned {:<11} logloss {} (baseline {})  AUC {}  calibration "
+        "{}\n",
+        text_at(model, "name"), number_at(model, "version"), number_at(model, "rows-learned"),
+        real_at(q, "logloss"), real_at(q, "logloss-baseline"), real_at(q, "auc"),
+        real_at(q, "calibration"));
 }
 
 }  // namespace
@@ -135,7 +143,8 @@ ExitCode submit_job(const CommandLine& line, const jobfile::ExpressionChecker* e
     const std::string url = text_at(body, "jobUrl");
     const std::string id = url.substr(url.rfind('/') + 1);
     if (line.output == OutputForm::kJson) {
-        fmt::print("{}\n", json::serialize(json::object{{"name", validation->job->name()}, {"id", id}}));
+        fmt::print("{}\n",
+                   json::serialize(json::object{{"name", validation->job->name()}, {"id", id}}));
     } else {
         fmt::print("{} {}\n", validation->job->name(), id);
         fmt::print(stderr, "submitted; `millrace describe {}` shows it\n", validation->job->name());
@@ -152,8 +161,8 @@ ExitCode list_jobs(const CommandLine& line) {
     }
     fmt::print("{:<24} {:<34} {:<12} {:>10}\n", "NAME", "ID", "STATE", "SECONDS");
     for (const json::value& job : list_at(*body, "jobs")) {
-        fmt::print("{:<24} {:<34} {:<12} {:>10}\n", text_at(job, "name"), text_at(job, "jid"), text_at(job, "state"),
-                   number_at(job, "duration") / 1000);
+        fmt::print("{:<24} {:<34} {:<12} {:>10}\n", text_at(job, "name"), text_at(job, "jid"),
+                   text_at(job, "state"), number_at(job, "duration") / 1000);
     }
     return ExitCode::kDone;
 }
@@ -165,11 +174,13 @@ ExitCode describe_job(const CommandLine& line) {
         fmt::print("{}\n", json::serialize(*progress));
         return ExitCode::kDone;
     }
-    fmt::print("job {} ({})  {}  attempt {}, {} restarts\n", text_at(*progress, "name"), text_at(*progress, "jid"),
-               text_at(*progress, "state"), number_at(*progress, "attempt"), number_at(*progress, "restarts"));
+    fmt::print("job {} ({})  {}  attempt {}, {} restarts\n", text_at(*progress, "name"),
+               text_at(*progress, "jid"), text_at(*progress, "state"),
+               number_at(*progress, "attempt"), number_at(*progress, "restarts"));
     const std::string cause = text_at(*progress, "last-failure");
     if (!cause.empty()) fmt::print("last failure: {}\n", cause);
-    fmt::print("  {:<34} {:>3} {:>13} {:>13} {:>9} {:>7} {:>7}\n", "STEP", "P", "IN", "OUT", "LAG", "BUSY", "BLOCKED");
+    fmt::print("  {:<34} {:>3} {:>13} {:>13} {:>9} {:>7} {:>7}\n", "STEP", "P", "IN", "OUT", "LAG",
+               "BUSY", "BLOCKED");
     for (const json::value& step : list_at(*progress, "steps")) print_step(step);
     for (const json::value& model : list_at(*progress, "models")) print_model(model);
     return ExitCode::kDone;

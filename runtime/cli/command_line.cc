@@ -1,8 +1,9 @@
 #include "runtime/cli/command_line.h"
 
-#include <CLI/CLI.hpp>
 #include <iostream>
 #include <map>
+
+#include <CLI/CLI.hpp>
 
 #include "runtime/config/suggestion.h"
 
@@ -11,7 +12,8 @@ namespace {
 
 void add_document_flags(CLI::App& verb, CommandLine& line, bool needs_files) {
     auto* files = verb.add_option("file", line.files, "Job file.");
-    auto* layers = verb.add_option("-f,--layer", line.layers, "A layer of one job; later ones win.");
+    auto* layers =
+        verb.add_option("-f,--layer", line.layers, "A layer of one job; later ones win.");
     if (needs_files) {
         files->excludes(layers);
         verb.require_option(1, 0);
@@ -24,17 +26,21 @@ void add_document_flags(CLI::App& verb, CommandLine& line, bool needs_files) {
 void add_output_flag(CLI::App& verb, CommandLine& line) {
     static const std::map<std::string, OutputForm> kForms{{"table", OutputForm::kTable},
                                                           {"json", OutputForm::kJson}};
-    verb.add_option("-o,--output", line.output, "table or json.")->transform(CLI::CheckedTransformer(kForms));
+    verb.add_option("-o,--output", line.output, "table or json.")
+        ->transform(CLI::CheckedTransformer(kForms));
 }
 
 void add_server_flag(CLI::App& verb, CommandLine& line) {
-    verb.add_option("--server", line.server, "REST address of the JobManager.")->envname("MILLRACE_SERVER");
+    verb.add_option("--server", line.server, "REST address of the JobManager.")
+        ->envname("MILLRACE_SERVER");
 }
 
 void add_process_flags(CLI::App& verb, CommandLine& line) {
-    verb.add_option("-D,--setting", line.settings, "key=value of the process configuration, for example "
-                                                   "taskmanager.memory.process.size=1728m.");
-    verb.add_option("--log-level", line.log_level, "debug, info, warn or error.")->envname("MILLRACE_LOG_LEVEL");
+    verb.add_option("-D,--setting", line.settings,
+                    "key=value of the process configuration, for example "
+                    "taskmanager.memory.process.size=1728m.");
+    verb.add_option("--log-level", line.log_level, "debug, info, warn or error.")
+        ->envname("MILLRACE_LOG_LEVEL");
     verb.add_option("--log-format", line.log_format, "text or json.")
         ->check(CLI::IsMember({"text", "json"}))
         ->envname("MILLRACE_LOG_FORMAT");
@@ -44,24 +50,30 @@ void add_process_flags(CLI::App& verb, CommandLine& line) {
 
 void add_jobmanager_flags(CLI::App& verb, CommandLine& line) {
     verb.add_option("--rest", line.server, "Address of REST and health.")->envname("MILLRACE_REST");
-    verb.add_option("--kafka", line.kafka, "Brokers of the cluster `default`.")->envname("KAFKA_BROKERS");
-    verb.add_flag("--allow-inline-kafka", line.allow_inline_kafka, "Jobs may name their own brokers.");
-    verb.add_option("--file-root", line.file_root, "Directory below which jobs may read and write files.");
-    verb.add_option("--heartbeat-timeout-ms", line.heartbeat_timeout_ms, "Silence after which a TaskManager is lost.")
+    verb.add_option("--kafka", line.kafka, "Brokers of the cluster `default`.")
+        ->envname("KAFKA_BROKERS");
+    verb.add_flag("--allow-inline-kafka", line.allow_inline_kafka,
+                  "Jobs may name their own brokers.");
+    verb.add_option("--file-root", line.file_root,
+                    "Directory below which jobs may read and write files.");
+    verb.add_option("--heartbeat-timeout-ms", line.heartbeat_timeout_ms,
+                    "Silence after which a TaskManager is lost.")
         ->check(CLI::Range(100, 3'600'000));
     verb.add_option("--port-file", line.port_file, "Where to write the ports once they are open.");
 }
 
 void add_taskmanager_flags(CLI::App& verb, CommandLine& line) {
     verb.add_option("--data", line.data, "Address of the data plane.");
-    verb.add_option("--workers", line.workers, "Worker threads; 0 is one a core.")->check(CLI::Range(0, 256));
+    verb.add_option("--workers", line.workers, "Worker threads; 0 is one a core.")
+        ->check(CLI::Range(0, 256));
 }
 
 void add_process_verbs(CLI::App& app, CommandLine& line) {
     CLI::App* jobmanager = app.add_subcommand("jobmanager", "Runs the JobManager.");
     add_process_flags(*jobmanager, line);
     add_jobmanager_flags(*jobmanager, line);
-    jobmanager->add_option("--control", line.jobmanager, "Address for TaskManagers.")->envname("MILLRACE_CONTROL");
+    jobmanager->add_option("--control", line.jobmanager, "Address for TaskManagers.")
+        ->envname("MILLRACE_CONTROL");
 
     CLI::App* taskmanager = app.add_subcommand("taskmanager", "Runs a TaskManager.");
     add_process_flags(*taskmanager, line);
@@ -79,28 +91,36 @@ void add_process_verbs(CLI::App& app, CommandLine& line) {
     add_document_flags(*run, line, true);
     add_process_flags(*run, line);
     add_taskmanager_flags(*run, line);
-    run->add_option("--kafka", line.kafka, "Brokers of the cluster `default`.")->envname("KAFKA_BROKERS");
+    run->add_option("--kafka", line.kafka, "Brokers of the cluster `default`.")
+        ->envname("KAFKA_BROKERS");
 
-    CLI::App* demo = app.add_subcommand("demo", "Shows the ad click job at work; needs nothing else.");
+    CLI::App* demo =
+        app.add_subcommand("demo", "Shows the ad click job at work; needs nothing else.");
     add_process_flags(*demo, line);
     demo->add_option("--kafka", line.kafka, "A real broker in place of the embedded one.");
-    demo->add_option("--for", line.seconds, "Seconds after which it ends; 0 runs on.")->check(CLI::Range(0, 86'400));
+    demo->add_option("--for", line.seconds, "Seconds after which it ends; 0 runs on.")
+        ->check(CLI::Range(0, 86'400));
     demo->add_option("--rate", line.rate, "Impressions a second.");
     demo->add_option("--port-file", line.port_file, "Where to write the broker's address.");
-    demo->footer("The embedded broker keeps some 5 MiB a partition in memory, serves this machine only, and is gone\n"
-                 "with the process: no TLS, no access control, no compaction, no transactions.");
+    demo->footer(
+        "The embedded broker keeps some 5 MiB a partition in memory, serves this machine only, and "
+        "is gone\n"
+        "with the process: no TLS, no access control, no compaction, no transactions.");
 }
 
 void add_client_verbs(CLI::App& app, CommandLine& line) {
     CLI::App* validate = app.add_subcommand("validate", "Checks job files; nothing is started.");
     add_document_flags(*validate, line, true);
     add_output_flag(*validate, line);
-    validate->add_option("--format", line.format, "github writes annotations.")->check(CLI::IsMember({"github"}));
+    validate->add_option("--format", line.format, "github writes annotations.")
+        ->check(CLI::IsMember({"github"}));
 
-    CLI::App* explain = app.add_subcommand("explain", "Explains a job's graph and memory, or an error code.");
+    CLI::App* explain =
+        app.add_subcommand("explain", "Explains a job's graph and memory, or an error code.");
     add_document_flags(*explain, line, true);
 
-    CLI::App* render = app.add_subcommand("render", "Prints the job after layers, variables and defaults.");
+    CLI::App* render =
+        app.add_subcommand("render", "Prints the job after layers, variables and defaults.");
     add_document_flags(*render, line, true);
 
     CLI::App* submit = app.add_subcommand("submit", "Sends a job to the JobManager.");
@@ -128,12 +148,19 @@ void add_client_verbs(CLI::App& app, CommandLine& line) {
 }
 
 const std::map<std::string, Verb>& verbs() {
-    static const std::map<std::string, Verb> kVerbs{
-        {"jobmanager", Verb::kJobManager}, {"taskmanager", Verb::kTaskManager}, {"local", Verb::kLocal},
-        {"run", Verb::kRun},               {"demo", Verb::kDemo},               {"validate", Verb::kValidate},
-        {"explain", Verb::kExplain},       {"render", Verb::kRender},           {"submit", Verb::kSubmit},
-        {"list", Verb::kList},             {"describe", Verb::kDescribe},       {"cancel", Verb::kCancel},
-        {"version", Verb::kVersion}};
+    static const std::map<std::string, Verb> kVerbs{{"jobmanager", Verb::kJobManager},
+                                                    {"taskmanager", Verb::kTaskManager},
+                                                    {"local", Verb::kLocal},
+                                                    {"run", Verb::kRun},
+                                                    {"demo", Verb::kDemo},
+                                                    {"validate", Verb::kValidate},
+                                                    {"explain", Verb::kExplain},
+                                                    {"render", Verb::kRender},
+                                                    {"submit", Verb::kSubmit},
+                                                    {"list", Verb::kList},
+                                                    {"describe", Verb::kDescribe},
+                                                    {"cancel", Verb::kCancel},
+                                                    {"version", Verb::kVersion}};
     return kVerbs;
 }
 
@@ -142,7 +169,8 @@ void print_suggestion(int argc, const char* const* argv) {
     if (argc < 2 || verbs().contains(argv[1]) || argv[1][0] == '-') return;
     std::vector<std::string_view> known;
     for (const auto& [name, verb] : verbs()) known.push_back(name);
-    if (const auto near = config::nearest(argv[1], known)) std::cerr << "Did you mean: millrace " << *near << '\n';
+    if (const auto near = config::nearest(argv[1], known))
+        std::cerr << "Did you mean: millrace " << *near << '\n';
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 // The command line of `millrace`: verbs, flags and their defaults. The only user of CLI11.
 //
 // Threads:    main's, once.
-// Failure:    a wrong command line is printed with the nearest right word and exit code 64; --help ends
+// Failure:    a wrong command line is printed with the nearest right word and exit code 64; --help
+// ends
 //             with 0.
 
 #pragma once
@@ -55,28 +56,28 @@ struct CommandLine {
     std::vector<std::string> assignments;  // --set path=value
     bool deny_warnings = false;
     std::vector<std::string> allowed_warnings;
-    std::string format;                    // Of diagnostics: "", "json" or "github".
+    std::string format;  // Of diagnostics: "", "json" or "github".
     bool wait = false;
-    std::string job;                       // Name, id or prefix.
+    std::string job;  // Name, id or prefix.
 
     // Processes.
     std::string server = "127.0.0.1:8081";      // REST.
     std::string jobmanager = "127.0.0.1:6123";  // Control.
     std::string data = "127.0.0.1:0";           // Data plane.
     std::string cluster = "millrace";
-    bool allow_remote = false;                  // Listen beyond loopback.
+    bool allow_remote = false;  // Listen beyond loopback.
     bool allow_inline_kafka = false;
     std::string file_root;
-    std::vector<std::string> settings;          // -D key=value
-    std::string kafka;                          // Brokers of the cluster `default`.
+    std::vector<std::string> settings;  // -D key=value
+    std::string kafka;                  // Brokers of the cluster `default`.
     std::string port_file;
     std::string log_level = "info";
     std::string log_format = "text";
-    std::uint32_t workers = 0;                  // 0: the cores.
+    std::uint32_t workers = 0;  // 0: the cores.
     std::int64_t heartbeat_timeout_ms = 10'000;
 
     // demo
-    std::int64_t seconds = 0;                   // 0: until interrupted.
+    std::int64_t seconds = 0;  // 0: until interrupted.
     std::string rate = "5000/s";
 };
 

@@ -1,11 +1,11 @@
 #include "runtime/cli/job_documents.h"
 
-#include <fmt/core.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+
+#include <fmt/core.h>
 
 #include "proto/job.pb.h"
 #include "runtime/jobfile/error_codes.h"
@@ -30,12 +30,14 @@ std::optional<std::string> environment(std::string_view name) {
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
-std::expected<std::vector<jobfile::JobText>, ExitCode> read_texts(const std::vector<std::string>& paths) {
+std::expected<std::vector<jobfile::JobText>, ExitCode> read_texts(
+    const std::vector<std::string>& paths) {
     std::vector<jobfile::JobText> texts;
     for (const std::string& path : paths) {
         auto text = read_file(path);
         if (!text) {
-            fmt::print(stderr, "millrace: cannot read the job file {}: {}\n", path, std::strerror(errno));
+            fmt::print(stderr, "millrace: cannot read the job file {}: {}\n", path,
+                       std::strerror(errno));
             return std::unexpected(ExitCode::kBadConfig);
         }
         texts.push_back({.name = path, .text = std::move(*text)});
@@ -43,7 +45,8 @@ std::expected<std::vector<jobfile::JobText>, ExitCode> read_texts(const std::vec
     return texts;
 }
 
-jobfile::ValidateOptions options_of(const CommandLine& line, const jobfile::ExpressionChecker* expressions) {
+jobfile::ValidateOptions options_of(const CommandLine& line,
+                                    const jobfile::ExpressionChecker* expressions) {
     return {.variables = environment,
             .assignments = line.assignments,
             .expressions = expressions,
@@ -61,7 +64,8 @@ ExitCode validate_one(const CommandLine& line, const std::vector<std::string>& p
     auto texts = read_texts(paths);
     if (!texts) return texts.error();
     const jobfile::Validation validation = jobfile::validate(*texts, options_of(line, expressions));
-    const std::string report = config::report(validation.diagnostics, validation.sources, form_of(line));
+    const std::string report =
+        config::report(validation.diagnostics, validation.sources, form_of(line));
     const bool is_machine = form_of(line) != config::ReportForm::kText;
     std::fputs(report.c_str(), is_machine ? stdout : stderr);
     if (validation.job == nullptr) return ExitCode::kBadConfig;
@@ -72,22 +76,28 @@ ExitCode validate_one(const CommandLine& line, const std::vector<std::string>& p
 void print_models(const proto::Job& job) {
     std::int64_t total = 0;
     for (const jobfile::ModelMemory& model : jobfile::model_memory(job)) {
-        fmt::print("  model {:<14} table {:.1f} MiB, view {:.1f} MiB, dirty map {:.1f} MiB; a new key shares its cell "
-                   "with odds of {:.0f} % at 1,000,000 keys\n",
-                   model.model, static_cast<double>(model.table_bytes) / kMiB,
-                   static_cast<double>(model.view_bytes) / kMiB, static_cast<double>(model.dirty_bytes) / kMiB,
-                   100 * jobfile::collision_odds(1e6, model.bits));
+        fmt::print(
+            "  model {:<14} table {:.1f} MiB, view {:.1f} MiB, dirty map {:.1f} MiB; a new key "
+            "shares its cell "
+            "with odds of {:.0f} % at 1,000,000 keys\n",
+            model.model, static_cast<double>(model.table_bytes) / kMiB,
+            static_cast<double>(model.view_bytes) / kMiB,
+            static_cast<double>(model.dirty_bytes) / kMiB,
+            100 * jobfile::collision_odds(1e6, model.bits));
         total += model.total_bytes();
     }
     if (total > 0) {
-        fmt::print("  models together {:.1f} MiB, once a TaskManager, in equal parts from the job's {} slots\n",
-                   static_cast<double>(total) / kMiB, jobfile::slots_needed(job));
+        fmt::print(
+            "  models together {:.1f} MiB, once a TaskManager, in equal parts from the job's {} "
+            "slots\n",
+            static_cast<double>(total) / kMiB, jobfile::slots_needed(job));
     }
 }
 
 void print_job(const proto::Job& job) {
-    fmt::print("job {}   parallelism {}   needs {} slots{}\n", job.name(), job.runtime().parallelism(),
-               jobfile::slots_needed(job), job.models_size() > 0 ? " of one TaskManager" : "");
+    fmt::print("job {}   parallelism {}   needs {} slots{}\n", job.name(),
+               job.runtime().parallelism(), jobfile::slots_needed(job),
+               job.models_size() > 0 ? " of one TaskManager" : "");
     for (const proto::Source& source : job.sources()) {
         fmt::print("  source {} ({})\n", source.name(), source.parallelism());
     }
@@ -96,14 +106,15 @@ void print_job(const proto::Job& job) {
         for (const std::string& name : step.from()) from += (from.empty() ? "" : ", ") + name;
         fmt::print("  step {} ({}) from {}\n", step.name(), step.parallelism(), from);
     }
-    for (const proto::Sink& sink : job.sinks()) fmt::print("  sink {} from {}\n", sink.name(), sink.from());
+    for (const proto::Sink& sink : job.sinks())
+        fmt::print("  sink {} from {}\n", sink.name(), sink.from());
     print_models(job);
 }
 
 }  // namespace
 
-std::expected<jobfile::Validation, ExitCode> read_job(const CommandLine& line,
-                                                      const jobfile::ExpressionChecker* expressions) {
+std::expected<jobfile::Validation, ExitCode> read_job(
+    const CommandLine& line, const jobfile::ExpressionChecker* expressions) {
     if (line.files.size() > 1) {
         fmt::print(stderr, "millrace: one job at a time; layers of one job are given with -f\n");
         return std::unexpected(ExitCode::kUsage);
@@ -111,7 +122,8 @@ std::expected<jobfile::Validation, ExitCode> read_job(const CommandLine& line,
     auto texts = read_texts(line.layers.empty() ? line.files : line.layers);
     if (!texts) return std::unexpected(texts.error());
     jobfile::Validation validation = jobfile::validate(*texts, options_of(line, expressions));
-    const std::string report = config::report(validation.diagnostics, validation.sources, form_of(line));
+    const std::string report =
+        config::report(validation.diagnostics, validation.sources, form_of(line));
     if (!validation.diagnostics.empty()) std::fputs(report.c_str(), stderr);
     if (validation.job == nullptr) return std::unexpected(ExitCode::kBadConfig);
     return validation;

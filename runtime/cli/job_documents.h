@@ -20,8 +20,8 @@ class Job;
 namespace millrace::cli {
 
 // The job that `line` names by its one file or its layers. On failure everything was printed.
-std::expected<jobfile::Validation, ExitCode> read_job(const CommandLine& line,
-                                                      const jobfile::ExpressionChecker* expressions);
+std::expected<jobfile::Validation, ExitCode> read_job(
+    const CommandLine& line, const jobfile::ExpressionChecker* expressions);
 
 // The verbs that need no server.
 ExitCode validate_files(const CommandLine& line, const jobfile::ExpressionChecker* expressions);

@@ -79,12 +79,13 @@ Status AttemptTask::reserve(const Plan& plan) {
 }
 
 std::unique_ptr<task::ErrorRows> AttemptTask::make_errors(const Plan& plan) {
+    std::vector<std::unique_ptr<task::OutputEdge>> edges;
     for (const graph::LinkIndex link : plan.graph.outputs_of(placement_.vertex)) {
         if (!plan.graph.links[link].errors) continue;
-        return std::make_unique<task::ErrorRows>(
-            task::make_rebalance_edge(plan.channels.outputs(link, placement_.subtask)), *batches_);
+        edges.push_back(task::make_rebalance_edge(plan.channels.outputs(link, placement_.subtask)));
     }
-    return nullptr;
+    if (edges.empty()) return nullptr;
+    return std::make_unique<task::ErrorRows>(std::move(edges), *batches_);
 }
 
 Status AttemptTask::add_operators(const Plan& plan) {
@@ -223,7 +224,6 @@ void AttemptTask::report(const std::vector<metrics::Registry::Sample>& samples,
         if (is("_operator_pendingRecords")) pending += sample.value;
     }
     report.set_pending_records(static_cast<std::int64_t>(pending));
-    report.set_trouble(task_->describe_trouble());
 }
 
 }  // namespace millrace::taskmanager
