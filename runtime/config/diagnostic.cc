@@ -74,10 +74,12 @@ void append_source_line(std::string& out, const Mark& mark, std::string_view lin
 
 std::string place(const Diagnostic& diagnostic, const SourceTexts& sources) {
     const Mark& mark = diagnostic.mark;
-    if (mark.line == 0) {
-        return std::string(sources.name(mark.file));
+    const std::string_view name = sources.name(mark.file);
+    if (name.empty()) {
+        return "";
     }
-    return fmt::format("{}:{}:{}", sources.name(mark.file), mark.line, mark.column);
+    return mark.line == 0 ? fmt::format("{}: ", name)
+                          : fmt::format("{}:{}:{}: ", name, mark.line, mark.column);
 }
 
 std::string counted(std::size_t count, std::string_view noun) {
@@ -133,7 +135,7 @@ std::uint32_t SourceTexts::add(std::string name, std::string text) {
 }
 
 std::string_view SourceTexts::name(std::uint32_t file) const {
-    return file < sources_.size() ? std::string_view(sources_[file].name) : "job";
+    return file < sources_.size() ? std::string_view(sources_[file].name) : "";
 }
 
 std::string_view SourceTexts::text(std::uint32_t file) const {
@@ -165,7 +167,7 @@ bool has_errors(std::span<const Diagnostic> diagnostics) {
 }
 
 std::string to_text(const Diagnostic& diagnostic, const SourceTexts& sources) {
-    std::string out = fmt::format("{}: {}: {} [{}]\n", place(diagnostic, sources),
+    std::string out = fmt::format("{}{}: {} [{}]\n", place(diagnostic, sources),
                                   word(diagnostic.severity), diagnostic.message, diagnostic.code);
     const std::string_view line = sources.line(diagnostic.mark.file, diagnostic.mark.line);
     if (!line.empty()) {

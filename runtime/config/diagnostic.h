@@ -19,9 +19,12 @@
 
 namespace millrace::config {
 
+// The file of what no file says: the environment, a flag.
+inline constexpr std::uint32_t kNoFile = 0xFFFFFFFF;
+
 // A place in a text. Lines and columns count from 1; columns count characters, not bytes.
 struct Mark {
-    std::uint32_t file = 0;  // Index in SourceTexts.
+    std::uint32_t file = 0;  // Its number in SourceTexts, or kNoFile.
     std::uint32_t line = 0;  // 0: the place is not known.
     std::uint32_t column = 0;
     std::uint32_t end_line = 0;

@@ -315,15 +315,18 @@ std::string print_duration(std::int64_t ms) { return print_scaled(ms, kTimeUnits
 std::string print_size(std::int64_t bytes) { return print_scaled(bytes, kSizeUnits); }
 
 std::string print_share(double share) {
-    // 0.07 * 100 is 7.000000000000001: take the shortest text that reads back.
-    for (int precision = 0; precision <= 17; ++precision) {
-        const std::string text = fmt::format("{:.{}f}", share * 100, precision);
-        const auto read = decimal(text);
-        if (read && *read / 100 == share) {
-            return text + "%";
+    // 0.07 * 100 is 7.000000000000001: take the neighbour with the shortest text that reads back.
+    const double percent = share * 100;
+    std::string best = print_fixed(percent);
+    for (const double candidate : {std::nextafter(percent, 0.0), percent,
+                                   std::nextafter(percent, std::numeric_limits<double>::max())}) {
+        const std::string text = print_fixed(candidate);
+        const bool exact = candidate / 100 == share;
+        if (exact && (text.size() < best.size() || percent / 100 != share)) {
+            best = text;
         }
     }
-    return print_fixed(share * 100) + "%";
+    return best + "%";
 }
 
 std::string print_rate(double per_second) { return print_fixed(per_second) + "/s"; }
