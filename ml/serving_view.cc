@@ -28,28 +28,35 @@ ServingView::ServingView(std::span<std::byte> memory, unsigned bits, Lanes lanes
 }
 
 ServingView::Scalars ServingView::scalars() const {
-    Scalars read;
-    while (((read.epoch = epoch_.load(std::memory_order_acquire)) & 1) != 0) {
+    while (true) {
+        Scalars read;
+        read.epoch = epoch_.load(std::memory_order_acquire);
+        read.model.steps = steps_.load(std::memory_order_relaxed);
+        read.model.scale = scale_.load(std::memory_order_relaxed);
+        const auto range =
+            std::bit_cast<std::array<float, 2>>(label_range_.load(std::memory_order_relaxed));
+        read.model.label_low = range[0];
+        read.model.label_high = range[1];
+        if ((read.epoch & 1) == 0 && still_valid(read)) return read;
         std::this_thread::yield();
     }
-    read.model.steps = steps_.load(std::memory_order_relaxed);
-    read.model.scale = scale_.load(std::memory_order_relaxed);
-    const auto range =
-        std::bit_cast<std::array<float, 2>>(label_range_.load(std::memory_order_relaxed));
-    read.model.label_low = range[0];
-    read.model.label_high = range[1];
-    return read;
 }
 
+// With the new scale, weights not yet copied are only shrunk early, which is harmless; with the old
+// one, new weights are too large, so readers that hold it must notice (the epoch has moved on).
+// When the scale rises, weights were divided by as much, and neither mixture will do: the epoch
+// stays odd.
 void ServingView::begin_publish(const ModelScalars& scalars, const StandardScaler& scaler) {
-    // A falling scale is harmless to readers; a rising one comes with weights divided by as much.
-    if (scalars.scale > scale_.load(std::memory_order_relaxed)) {
+    const double before = scale_.load(std::memory_order_relaxed);
+    if (scalars.scale != before) {
         epoch_.fetch_add(1, std::memory_order_relaxed);
         std::atomic_thread_fence(std::memory_order_release);
     }
     steps_.store(scalars.steps, std::memory_order_relaxed);
     scale_.store(scalars.scale, std::memory_order_relaxed);
     label_range_.store(packed(scalars.label_low, scalars.label_high), std::memory_order_relaxed);
+    if (scalars.scale < before) epoch_.fetch_add(1, std::memory_order_release);
+    std::atomic_thread_fence(std::memory_order_release);
     for (std::uint32_t i = 0; i < scaler.columns(); ++i) scaler_.store(i, scaler.scale(i));
     scaler_.set_columns(scaler.columns());
 }

@@ -86,7 +86,7 @@ class ServingView {
         ModelScalars model;
         std::uint64_t epoch = 0;
     };
-    // Waits while a publication changes the scale.
+    // Waits while a publication multiplies the scale out.
     [[nodiscard]] Scalars scalars() const;
     // False when the scale changed since `read`: what was computed with it must be computed again.
     [[nodiscard]] bool still_valid(const Scalars& read) const {
@@ -96,7 +96,7 @@ class ServingView {
     [[nodiscard]] const PublishedScaler& scaler() const { return scaler_; }
 
     // The table's side. REQUIRES: one caller at a time.
-    // Begins a publication; ends with finish_publish(). Readers wait in between if the scale moves.
+    // Begins a publication; ends with finish_publish().
     void begin_publish(const ModelScalars& scalars, const StandardScaler& scaler);
     void store_line(std::size_t line, const Cell* cells);
     void finish_publish(std::uint64_t version, std::uint64_t rows_learned);
@@ -112,7 +112,7 @@ class ServingView {
     // Written by the table, read racily by readers.
     alignas(64) std::atomic<std::uint64_t> version_{0};
     std::atomic<std::uint64_t> rows_learned_{0};
-    std::atomic<std::uint64_t> epoch_{0};  // Odd while the scale changes.
+    std::atomic<std::uint64_t> epoch_{0};  // Moves with the scale; odd while readers must wait.
     std::atomic<std::uint64_t> steps_{0};
     std::atomic<double> scale_{1};
     std::atomic<std::uint64_t> label_range_{0};  // Both ends, so that they agree.
