@@ -8,6 +8,13 @@
 namespace millrace::operators {
 namespace {
 
+bool is_about_topic(rd_kafka_resp_err_t code) {
+    return code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+           code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+           code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+           code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+}
+
 // "[thrd:127.0.0.1:9092/1]: ... failed: ..." is one kind of line for each facility and thread.
 std::string key_of(std::string_view facility, std::string_view text) {
     const std::size_t end = text.find(']');
@@ -21,6 +28,10 @@ ClusterHealth::ClusterHealth(std::string cluster, std::string brokers, const Clo
     : cluster_(std::move(cluster)), brokers_(std::move(brokers)), clock_(clock) {}
 
 void ClusterHealth::on_error(rd_kafka_resp_err_t code, std::string_view reason) {
+    if (is_about_topic(code)) {
+        topic_doubts_.fetch_add(1, std::memory_order_relaxed);
+        return;
+    }
     const MutexLock lock(mutex_);
     // The reason of the first failed connection says more than "all brokers are down" after it.
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !trouble_.empty()) return;
@@ -38,8 +49,10 @@ void ClusterHealth::on_statistics(std::string_view json) {
 
 void ClusterHealth::on_log(int level, std::string_view facility, std::string_view text) {
     constexpr int kSyslogWarning = 4;
-    // AUTOCREATE is said of every broker as old as the embedded one, and changes nothing.
-    if (level > kSyslogWarning || facility == "AUTOCREATE") {
+    // Said of brokers as old as the embedded one, and of properties that are for the other kind of
+    // client of the same connection: nobody needs to act.
+    const bool harmless = facility == "AUTOCREATE" || facility == "CONFWARN";
+    if (level > kSyslogWarning || harmless) {
         log::debug("kafka {}: {} {}", cluster_, facility, text);
         return;
     }

@@ -11,6 +11,8 @@
 
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -43,6 +45,11 @@ class ClusterHealth {
     // Empty while all is well.
     [[nodiscard]] std::string trouble() const MILLRACE_EXCLUDES(mutex_);
     [[nodiscard]] std::optional<Error> fatal() const MILLRACE_EXCLUDES(mutex_);
+    // How often the client said that a topic or partition is gone or forbidden. Who uses a topic
+    // and sees the number change asks for it again.
+    [[nodiscard]] std::uint64_t topic_doubts() const {
+        return topic_doubts_.load(std::memory_order_relaxed);
+    }
     // True when no line like this one was let through within the last minute.
     [[nodiscard]] bool may_log(std::string_view key) MILLRACE_EXCLUDES(mutex_);
 
@@ -50,6 +57,8 @@ class ClusterHealth {
     const std::string cluster_;
     const std::string brokers_;
     const Clock& clock_;
+
+    std::atomic<std::uint64_t> topic_doubts_{0};
 
     mutable Mutex mutex_;
     std::string trouble_ MILLRACE_GUARDED_BY(mutex_);

@@ -9,30 +9,37 @@
 namespace millrace::operators {
 namespace {
 
-ClusterHealth* health_of(void* opaque) {
-    return opaque == nullptr ? nullptr : &static_cast<KafkaClient*>(opaque)->health();
+// Calls `tell` with the client's health, unless the client is gone.
+template <class Tell>
+void with_health(void* opaque, Tell tell) {
+    if (opaque == nullptr) return;
+    auto& target = *static_cast<KafkaClient::CallbackTarget*>(opaque);
+    const MutexLock lock(target.mutex);
+    if (target.health != nullptr) tell(*target.health);
 }
 
 void on_error(rd_kafka_t* handle, int code, const char* reason, void* opaque) {
-    ClusterHealth* health = health_of(opaque);
     const auto error = static_cast<rd_kafka_resp_err_t>(code);
-    if (error == RD_KAFKA_RESP_ERR__FATAL) {
-        std::array<char, 512> text{};
-        rd_kafka_fatal_error(handle, text.data(), text.size());
-        health->on_fatal(text.data());
-        return;
-    }
-    health->on_error(error, reason);
+    std::array<char, 512> fatal{};
+    // Not inside with_health(): librdkafka may log while it holds the lock that this call takes.
+    if (error == RD_KAFKA_RESP_ERR__FATAL) rd_kafka_fatal_error(handle, fatal.data(), fatal.size());
+    with_health(opaque, [&](ClusterHealth& health) {
+        if (error == RD_KAFKA_RESP_ERR__FATAL)
+            health.on_fatal(fatal.data());
+        else
+            health.on_error(error, reason);
+    });
 }
 
 int on_statistics(rd_kafka_t*, char* json, size_t size, void* opaque) {
-    health_of(opaque)->on_statistics({json, size});
+    with_health(opaque, [&](ClusterHealth& health) { health.on_statistics({json, size}); });
     return 0;  // librdkafka frees the text.
 }
 
 void on_log(const rd_kafka_t* handle, int level, const char* facility, const char* text) {
-    ClusterHealth* health = handle == nullptr ? nullptr : health_of(rd_kafka_opaque(handle));
-    if (health != nullptr) health->on_log(level, facility, text);
+    if (handle == nullptr) return;
+    with_health(rd_kafka_opaque(handle),
+                [&](ClusterHealth& health) { health.on_log(level, facility, text); });
 }
 
 // The configured value, so that hint_room() can set it again unchanged.
@@ -67,7 +74,17 @@ KafkaClient::KafkaClient(KafkaSettings settings, const Clock& clock, Blocking bl
     : settings_(std::move(settings)),
       clock_(clock),
       blocking_(std::move(blocking)),
-      health_(settings_.connection.name, settings_.connection.brokers, clock) {}
+      health_(settings_.connection.name, settings_.connection.brokers, clock),
+      target_(new CallbackTarget{.mutex = {}, .health = &health_}) {}
+
+KafkaClient::~KafkaClient() {
+    const bool closed = close_handle(handle_.release());
+    {
+        const MutexLock lock(target_->mutex);
+        target_->health = nullptr;
+    }
+    if (!closed) static_cast<void>(target_.release());  // Threads that go on may still log.
+}
 
 Result<std::shared_ptr<KafkaClient>> KafkaClient::start(KafkaSettings settings, const Clock& clock,
                                                         Blocking blocking) {
@@ -75,7 +92,7 @@ Result<std::shared_ptr<KafkaClient>> KafkaClient::start(KafkaSettings settings, 
     auto client = std::make_shared<KafkaClient>(std::move(settings), clock, std::move(blocking));
     client->sasl_username_ = configured(*conf, "sasl.username");
     client->sasl_password_ = configured(*conf, "sasl.password");
-    rd_kafka_conf_set_opaque(conf.get(), client.get());
+    rd_kafka_conf_set_opaque(conf.get(), client->target_.get());
     rd_kafka_conf_set_error_cb(conf.get(), on_error);
     rd_kafka_conf_set_stats_cb(conf.get(), on_statistics);
     rd_kafka_conf_set_log_cb(conf.get(), on_log);

@@ -73,6 +73,10 @@ class KafkaClient : public std::enable_shared_from_this<KafkaClient> {
     static Result<std::shared_ptr<KafkaClient>> start(KafkaSettings settings, const Clock& clock,
                                                       Blocking blocking);
     KafkaClient(KafkaSettings settings, const Clock& clock, Blocking blocking);
+    KafkaClient(const KafkaClient&) = delete;
+    KafkaClient& operator=(const KafkaClient&) = delete;
+    // Waits for librdkafka's threads, at most kKafkaCloseMax.
+    ~KafkaClient();
 
     [[nodiscard]] rd_kafka_t* handle() const { return handle_.get(); }
     [[nodiscard]] const KafkaSettings& settings() const { return settings_; }
@@ -97,11 +101,18 @@ class KafkaClient : public std::enable_shared_from_this<KafkaClient> {
     // Runs on a thread that may block, while this client is kept alive.
     void run_blocking(std::function<void(KafkaClient&)> work);
 
+    // What librdkafka's callbacks are given. It outlives the client when its threads do.
+    struct CallbackTarget {
+        Mutex mutex;
+        ClusterHealth* health MILLRACE_GUARDED_BY(mutex);
+    };
+
   private:
     const KafkaSettings settings_;
     const Clock& clock_;
     const Blocking blocking_;
     ClusterHealth health_;
+    std::unique_ptr<CallbackTarget> target_;
     std::atomic_flag serving_;
     std::atomic<TimePoint::rep> serve_next_{0};  // Read racily; a wrong value serves once more.
     std::string sasl_username_;

@@ -55,6 +55,10 @@ std::string hint_of(rd_kafka_resp_err_t error, std::string_view brokers, std::st
         case RD_KAFKA_RESP_ERR__RESOLVE:
             return ". Hint: the name does not resolve; check `brokers`, or the broker's "
                    "advertised.listeners";
+        case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+        case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+        case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+            return ". Hint: create it, or check its name and whether it was deleted";
         case RD_KAFKA_RESP_ERR__AUTHENTICATION:
         case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
             return ". Hint: the broker refuses the credentials; check sasl.* of the connection";

@@ -7,8 +7,8 @@
 
 namespace millrace::operators {
 
-void close_handle(rd_kafka_t* handle) noexcept {
-    if (handle == nullptr) return;
+bool close_handle(rd_kafka_t* handle) noexcept {
+    if (handle == nullptr) return true;
     try {
         std::promise<void> closed;
         std::future<void> done = closed.get_future();
@@ -19,7 +19,7 @@ void close_handle(rd_kafka_t* handle) noexcept {
         });
         if (done.wait_for(kKafkaCloseMax) == std::future_status::ready) {
             closer.join();
-            return;
+            return true;
         }
         closer.detach();
         log::warn("a Kafka client did not close in time and is left behind; seconds waited: {}",
@@ -27,6 +27,7 @@ void close_handle(rd_kafka_t* handle) noexcept {
     } catch (const std::exception& e) {
         log::warn("a Kafka client could not be closed: {}", e.what());
     }
+    return false;
 }
 
 }  // namespace millrace::operators

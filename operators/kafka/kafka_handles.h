@@ -42,11 +42,12 @@ using KafkaAdminOptions =
     std::unique_ptr<rd_kafka_AdminOptions_t, KafkaDeleter<rd_kafka_AdminOptions_destroy>>;
 
 // How long closing a client may take before it is given up.
-inline constexpr Duration kKafkaCloseMax = std::chrono::seconds(10);
+inline constexpr Duration kKafkaCloseMax = std::chrono::seconds(5);
 
-// Destroys a client handle on a thread of its own; waits for it at most kKafkaCloseMax. Messages
-// that were not delivered are dropped: a sink waits for its own before.
-void close_handle(rd_kafka_t* handle) noexcept;
+// Destroys a client handle on a thread of its own; waits for it at most kKafkaCloseMax. False when
+// it was given up: its threads then go on, and may still log. Messages that were not delivered are
+// dropped: a sink waits for its own before.
+bool close_handle(rd_kafka_t* handle) noexcept;
 
 using KafkaHandle = std::unique_ptr<rd_kafka_t, KafkaDeleter<close_handle>>;
 

@@ -35,6 +35,8 @@ constexpr std::array kDefaultsOfAll = {
     Setting{"client.id", "millrace"},
     Setting{"socket.connection.setup.timeout.ms", "10000"},
     Setting{"topic.metadata.refresh.interval.ms", "60000"},
+    // How long an unknown topic is taken for one that is just being created.
+    Setting{"topic.metadata.propagation.max.ms", "10000"},
 };
 constexpr std::array kDefaultsOfSources = {
     Setting{"fetch.max.bytes", "8388608"},

@@ -132,10 +132,7 @@ def _is_listed(tree, path):
     for depth in range(len(parts) - 1, -1, -1):
         if "/".join(parts[depth:]) in _listed_words(tree, "/".join(parts[:depth])):
             return True
-    # A source that programs of several folders share is listed by its path from the top.
-    from_top = "${PROJECT_SOURCE_DIR}/" + path
-    files = tree.ending("/CMakeLists.txt")
-    return any(from_top in _listed_words(tree, file.rpartition("/")[0]) for file in files)
+    return False
 
 
 def listed(tree):

@@ -63,8 +63,6 @@ class RulesTest(unittest.TestCase):
             "ml/c.cc": "",
             "ml/d.h": "",
             "tests/ml/e.h": "",
-            "tests/CMakeLists.txt": "test(x ${PROJECT_SOURCE_DIR}/tests/ml/shared.cc)",
-            "tests/ml/shared.cc": "",
             "tests/ml/a.cc": "",
         }
         expected = [("ml/c.cc", 0), ("tests/ml/a.cc", 0), ("ml/d.h", 0)]

@@ -18,38 +18,13 @@
 
 #include <catch2/catch.hpp>
 
+#include "bell.h"
 #include "operators/kafka/embedded_broker.h"
 #include "operators/kafka/kafka_client.h"
 #include "operators/operator.h"
 #include "runtime/base/clock.h"
 
 namespace millrace::operators::test {
-
-// A Waker that a test can wait for.
-class Bell final : public Waker {
-  public:
-    void wake() noexcept override {
-        const std::lock_guard lock(mutex_);
-        ++rings_;
-        rung_.notify_all();
-    }
-    // Waits for a ring since the last call, at most `most`.
-    void wait(std::chrono::milliseconds most) {
-        std::unique_lock lock(mutex_);
-        rung_.wait_for(lock, most, [&] { return rings_ != heard_; });
-        heard_ = rings_;
-    }
-    std::uint64_t rings() {
-        const std::lock_guard lock(mutex_);
-        return rings_;
-    }
-
-  private:
-    std::mutex mutex_;
-    std::condition_variable rung_;
-    std::uint64_t rings_ = 0;
-    std::uint64_t heard_ = 0;
-};
 
 // One thread that may block, and runs what it is given in order.
 class BlockingThread {
@@ -133,7 +108,9 @@ struct KafkaWorld {
     KafkaConnection connection() const {
         return {.name = "main",
                 .brokers = broker->address(),
-                .properties = {{"fetch.wait.max.ms", "10"}}};
+                .properties = {{"fetch.wait.max.ms", "10"},
+                               {"topic.metadata.refresh.interval.ms", "100"},
+                               {"topic.metadata.propagation.max.ms", "200"}}};
     }
 
     std::unique_ptr<EmbeddedBroker> broker;

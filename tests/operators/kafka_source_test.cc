@@ -1,0 +1,222 @@
+#include "operators/kafka/kafka_source.h"
+
+#include <algorithm>
+
+#include <catch2/catch.hpp>
+
+#include "kafka_world.h"
+#include "operator_world.h"
+#include "runtime/state/memory_snapshot.h"
+
+namespace millrace::operators {
+namespace {
+
+using test::CollectingOutput;
+using test::KafkaWorld;
+using test::OperatorWorld;
+using test::Rejected;
+using test::Sent;
+
+// One source subtask over a world with one topic, `clicks`.
+struct SourceWorld {
+    explicit SourceWorld(KafkaWorld& kafka_in, BatchingOptions batching = {})
+        : kafka(kafka_in),
+          world(kafka.clock),
+          clients({}, kafka.clock, kafka.blocking.submit()),
+          source({.settings = {.connection = kafka.connection(), .group = "millrace-test"},
+                  .topic = "clicks",
+                  .batching = batching},
+                 std::make_unique<test::LineDecoder>(), clients) {}
+    ~SourceWorld() {
+        out.batches.clear();
+        source.close();
+    }
+
+    void start(std::vector<std::int32_t> partitions) {
+        REQUIRE(source.open(world.context()));
+        add(partitions);
+    }
+    void add(std::vector<std::int32_t> partitions) {
+        std::vector<Split> splits;
+        for (const std::int32_t partition : partitions)
+            splits.push_back({.index = partition,
+                              .name = fmt::format("clicks/{}", partition),
+                              .topic = "clicks",
+                              .partition = partition});
+        REQUIRE(source.add_splits(splits));
+    }
+    // One round of what a task does.
+    Status step() {
+        if (world.clock.now() >= source.next_tick()) MILLRACE_TRY(source.on_tick(out));
+        while (true) {
+            MILLRACE_TRY_ASSIGN(const Progress progress, source.poll(out));
+            if (progress != Progress::kYield) return {};
+        }
+    }
+    void run_until(const std::function<bool()>& done) {
+        test::eventually(world.bell, [&] {
+            REQUIRE(step());
+            return done();
+        });
+    }
+    Error run_until_failure() {
+        Status status;
+        test::eventually(world.bell, [&] {
+            status = step();
+            return !status.has_value();
+        });
+        return status.error();
+    }
+    std::vector<std::string> rows() {
+        auto rows = out.rows();
+        std::sort(rows.begin(), rows.end());
+        return rows;
+    }
+
+    KafkaWorld& kafka;
+    OperatorWorld world;
+    KafkaClients clients;
+    KafkaSource source;
+    CollectingOutput out;
+};
+
+std::vector<Sent> numbered(int count, int partitions) {
+    std::vector<Sent> records;
+    for (int i = 0; i < count; ++i) records.push_back({i % partitions, fmt::format("r{}", i)});
+    return records;
+}
+
+}  // namespace
+
+TEST_CASE("KafkaSource emits rows with their partition, offset and timestamp",
+          "[operators][kafka]") {
+    KafkaWorld kafka;
+    REQUIRE(kafka.broker->create_topic("clicks", 2));
+    test::produce(kafka.broker->address(), "clicks",
+                  {{0, "a", std::nullopt, 111}, {0, "b", std::nullopt, 112}, {1, "c"}});
+    SourceWorld world(kafka);
+    world.start({0, 1});
+    world.run_until([&] { return world.out.rows().size() == 3; });
+    CHECK(world.rows() == std::vector<std::string>{"0:0:a", "0:1:b", "1:0:c"});
+    const data::Batch& batch = *world.out.batches.front();
+    const std::size_t row = batch.positions().split[0] == 0 ? 0 : 1;
+    CHECK(batch.positions().at(row) ==
+          data::Position{.split = 0, .ordinal = 0, .timestamp_ms = 111});
+}
+
+TEST_CASE("KafkaSource rejects bad, over-long and empty records by their position",
+          "[operators][kafka]") {
+    KafkaWorld kafka;
+    REQUIRE(kafka.broker->create_topic("clicks", 1));
+    test::produce(kafka.broker->address(), "clicks",
+                  {{0, "a"}, {0, "bad one", "k"}, {0, std::string(101, 'x')}, {0, "b"}});
+    SourceWorld world(kafka, {.record_bytes_max = 100});
+    world.start({0});
+    world.run_until([&] { return world.out.rows().size() == 2; });
+    CHECK(world.rows() == std::vector<std::string>{"0:0:a", "0:3:b"});
+    const std::int64_t time = 1'700'000'000'000;
+    CHECK(world.out.rejected ==
+          std::vector<Rejected>{{"bad_line", "bad one", "k", "clicks/0", {0, 1, time}},
+                                {"too_long", "", "", "clicks/0", {0, 2, time}}});
+}
+
+TEST_CASE("KafkaSource goes on after a restore where its snapshot was taken",
+          "[operators][kafka]") {
+    KafkaWorld kafka;
+    REQUIRE(kafka.broker->create_topic("clicks", 2));
+    test::produce(kafka.broker->address(), "clicks", numbered(3000, 2));
+    // A long linger, so that rows wait in the source when the snapshot is taken.
+    const BatchingOptions batching{.linger = std::chrono::hours(1)};
+    std::vector<std::string> rows;
+    state::MemorySnapshot snapshot;
+    {
+        SourceWorld first(kafka, batching);
+        first.start({0, 1});
+        first.run_until([&] { return !first.out.batches.empty(); });
+        REQUIRE(first.source.snapshot(1, snapshot));
+        rows = first.out.rows();
+    }
+    CHECK(rows.size() >= data::kRowsMax);
+    CHECK(rows.size() < 3000);
+    SourceWorld second(kafka);
+    REQUIRE(second.source.open(second.world.context()));
+    REQUIRE(second.source.restore(snapshot));
+    second.add({0, 1});
+    second.run_until([&] { return rows.size() + second.out.rows().size() >= 3000; });
+    for (const std::string& row : second.out.rows()) rows.push_back(row);
+    std::sort(rows.begin(), rows.end());
+    CHECK(rows.size() == 3000);
+    CHECK(std::adjacent_find(rows.begin(), rows.end()) == rows.end());
+}
+
+TEST_CASE("KafkaSource reads partitions that are found later", "[operators][kafka]") {
+    KafkaWorld kafka;
+    REQUIRE(kafka.broker->create_topic("clicks", 2));
+    test::produce(kafka.broker->address(), "clicks", {{0, "a"}, {1, "b"}});
+    SourceWorld world(kafka);
+    world.start({0});
+    world.run_until([&] { return world.out.rows().size() == 1; });
+    world.add({1});
+    world.run_until([&] { return world.out.rows().size() == 2; });
+    CHECK(world.rows() == std::vector<std::string>{"0:0:a", "1:0:b"});
+}
+
+TEST_CASE("KafkaSource refuses a partition that the topic does not have", "[operators][kafka]") {
+    KafkaWorld kafka;
+    REQUIRE(kafka.broker->create_topic("clicks", 1));
+    SourceWorld world(kafka);
+    world.start({3});
+    const Error error = world.run_until_failure();
+    CHECK(error.code == Code::kNotFound);
+    CHECK_THAT(error.message, Catch::Contains("topic clicks has 1 partitions, but partition 3"));
+}
+
+TEST_CASE("KafkaSource fails when its topic is deleted", "[operators][kafka]") {
+    KafkaWorld kafka;
+    REQUIRE(kafka.broker->create_topic("clicks", 1));
+    test::produce(kafka.broker->address(), "clicks", {{0, "a"}});
+    SourceWorld world(kafka);
+    world.start({0});
+    world.run_until([&] { return world.out.rows().size() == 1; });
+    kafka.broker->set_topic_error("clicks", 3);  // UNKNOWN_TOPIC_OR_PART
+    const Error error = world.run_until_failure();
+    CHECK(error.code == Code::kNotFound);
+    CHECK_THAT(error.message, Catch::Contains("cannot use topic clicks") &&
+                                  Catch::Contains("whether it was deleted"));
+}
+
+TEST_CASE("KafkaSource waits for brokers that are down at the start and says so",
+          "[operators][kafka]") {
+    KafkaWorld kafka;
+    REQUIRE(kafka.broker->create_topic("clicks", 1));
+    test::produce(kafka.broker->address(), "clicks", {{0, "a"}});
+    kafka.broker->set_down(1);
+    SourceWorld world(kafka);
+    world.start({0});
+    world.run_until([&] { return !world.source.trouble().empty(); });
+    CHECK_THAT(world.source.trouble(), Catch::Contains("Connection refused"));
+    kafka.broker->set_up(1);
+    world.run_until([&] { return world.out.rows().size() == 1; });
+}
+
+TEST_CASE("KafkaSource shows how far it is behind", "[operators][kafka]") {
+    KafkaWorld kafka;
+    REQUIRE(kafka.broker->create_topic("clicks", 1));
+    test::produce(kafka.broker->address(), "clicks", numbered(5, 1));
+    SourceWorld world(kafka);
+    world.start({0});
+    world.run_until([&] { return world.out.rows().size() == 5; });
+    const auto value = [&](std::string_view name) {
+        for (const auto& sample : world.world.registry.samples())
+            if (sample.name == name) return sample.value;
+        return -1.0;
+    };
+    world.run_until([&] {
+        return value(
+                   "flink_taskmanager_job_task_operator_KafkaSourceReader_topic_clicks_partition_"
+                   "0_currentOffset") == 4;
+    });
+    CHECK(value("flink_taskmanager_job_task_operator_pendingRecords") == 0);
+}
+
+}  // namespace millrace::operators
