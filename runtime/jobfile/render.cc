@@ -50,6 +50,19 @@ std::string real_text(double value, proto::Unit unit) {
     }
 }
 
+// Text as it stands in a file whose variables are yet to be filled: a dollar that would begin
+// something is doubled.
+std::string text_text(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        out += text[i];
+        if (text[i] == '$' && i + 1 < text.size() && (text[i + 1] == '$' || text[i + 1] == '{')) {
+            out += '$';
+        }
+    }
+    return config::yaml_scalar(out);
+}
+
 // The scalar in a field, as a user would write it; `index` is -1 for a single field.
 std::string scalar_text(const Message& section, const FieldDescriptor& field, int index) {
     const Reflection& from = *section.GetReflection();
@@ -72,8 +85,8 @@ std::string scalar_text(const Message& section, const FieldDescriptor& field, in
             return word_of(many ? *from.GetRepeatedEnum(section, &field, index)
                                 : *from.GetEnum(section, &field));
         default:
-            return config::yaml_scalar(many ? from.GetRepeatedString(section, &field, index)
-                                            : from.GetString(section, &field));
+            return text_text(many ? from.GetRepeatedString(section, &field, index)
+                                  : from.GetString(section, &field));
     }
 }
 

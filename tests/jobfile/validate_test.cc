@@ -167,6 +167,14 @@ TEST_CASE("rendering marks defaults and hides secrets", "[jobfile][render]") {
     REQUIRE(text.find("    topic: ad_clicks\n") != std::string::npos);
 }
 
+TEST_CASE("a dollar in a value survives rendering", "[jobfile][render]") {
+    const std::string text = std::string(kSmall) + "description: '$$5, $${HOME}, $5, $$$$ and $'\n";
+    const Validation first = validate_text(text);
+    REQUIRE(first.job->description() == "$5, ${HOME}, $5, $$ and $");
+    const Validation second = validate_text(render(*first.job, first.places));
+    REQUIRE(second.job->description() == first.job->description());
+}
+
 TEST_CASE("what is sent to a server has layers and variables filled in", "[jobfile][validate]") {
     const config::VariableLookup variables = [](std::string_view name) {
         return name == "TOPIC" ? std::optional<std::string>("a: b # c") : std::nullopt;
