@@ -63,7 +63,7 @@ TEST_CASE("The data port closes on frames before the hello", "[net][data]") {
     world.require_closed(WireFault::kOutOfPlace);
 }
 
-TEST_CASE("The data port closes on a broken frame and fails the channel", "[net][data]") {
+TEST_CASE("The data port closes on bad data and fails the channel", "[net][data]") {
     PortWorld world;
     world.open();
     WireFault kind{};
@@ -91,18 +91,6 @@ TEST_CASE("The data port closes on a broken frame and fails the channel", "[net]
         world.sender.frame(kBufferType, {.channel = 0, .first = 1}, to_bytes("x"));
         kind = WireFault::kOutOfPlace;
     }
-    SECTION("a channel that was not opened") {
-        world.sender.frame(kBufferType, {.channel = 1}, to_bytes("x"));
-        kind = WireFault::kOutOfPlace;
-    }
-    SECTION("a channel opened out of order") {
-        world.sender.open(7, channel(7));
-        kind = WireFault::kOutOfPlace;
-    }
-    SECTION("an open that is cut") {
-        world.sender.frame(kOpenType, {.channel = 1}, to_bytes("short"));
-        kind = WireFault::kBadPayload;
-    }
     SECTION("a flipped byte in a buffer") {
         auto body = to_bytes("rows");
         world.sender.raw(make_data_head(kBufferType, kFirst, body));
@@ -119,6 +107,27 @@ TEST_CASE("The data port closes on a broken frame and fails the channel", "[net]
             world.sender.frame(kEventType, {.channel = 0, .first = i}, to_bytes("e"));
         }
         kind = WireFault::kOutOfPlace;
+    }
+    world.require_closed(kind);
+    REQUIRE(world.receiver.take_failure().code == Code::kCorruption);
+    REQUIRE(world.gate->buffers_in_use() == 0);
+}
+
+TEST_CASE("The data port closes on a frame out of place and fails the channel", "[net][data]") {
+    PortWorld world;
+    world.open();
+    WireFault kind{};
+    SECTION("a channel that was not opened") {
+        world.sender.frame(kBufferType, {.channel = 1}, to_bytes("x"));
+        kind = WireFault::kOutOfPlace;
+    }
+    SECTION("a channel opened out of order") {
+        world.sender.open(7, channel(7));
+        kind = WireFault::kOutOfPlace;
+    }
+    SECTION("an open that is cut") {
+        world.sender.frame(kOpenType, {.channel = 1}, to_bytes("short"));
+        kind = WireFault::kBadPayload;
     }
     SECTION("a frame of the other side") {
         world.sender.frame(kCreditType, kFirst, {});

@@ -33,7 +33,7 @@ class Bell final : public Waker {
     // Waits until `condition` holds, looking again at every ring; false after kPatience.
     template <class Condition>
     bool wait_until(Condition condition) {
-        const auto deadline = std::chrono::steady_clock::now() + kPatience;
+        const TimePoint deadline = SystemClock().now() + kPatience;
         while (true) {
             const std::uint64_t before = rings();
             if (condition()) return true;
