@@ -69,6 +69,7 @@ Result<Reservation> Budget::reserve_revocable(OwnerId owner, std::size_t bytes,
                                               OnRevoke on_revoke) {
     const std::size_t rounded = rounded_up(bytes);
     MILLRACE_TRY(grow(owner, {.reserved = rounded}));
+    if (rounded == 0) return Reservation();
     const MutexLock lock(mutex_);
     const std::uint64_t id = ++ids_;
     revocables_.push_back(

@@ -52,7 +52,7 @@ class Budget {
 
     // Takes `bytes`, rounded up to the unit of this budget, now or never.
     Result<Reservation> reserve(OwnerId owner, std::size_t bytes) MILLRACE_EXCLUDES(mutex_);
-    // The same, and agrees to be asked to give it back.
+    // The same, and agrees to be asked to give it back; asked again only after it gave some.
     Result<Reservation> reserve_revocable(OwnerId owner, std::size_t bytes, OnRevoke on_revoke)
         MILLRACE_EXCLUDES(mutex_);
     // Takes `bytes` as soon as they are free, or fails with kDeadlineExceeded at the first

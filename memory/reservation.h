@@ -40,7 +40,10 @@ class Reservation {
   private:
     friend class Budget;
     Reservation(Budget& budget, OwnerId owner, std::size_t bytes, std::uint64_t revocable_id)
-        : budget_(&budget), owner_(owner), bytes_(bytes), revocable_id_(revocable_id) {}
+        : budget_(bytes == 0 ? nullptr : &budget),
+          owner_(owner),
+          bytes_(bytes),
+          revocable_id_(revocable_id) {}
 
     Budget* budget_ = nullptr;
     OwnerId owner_{};

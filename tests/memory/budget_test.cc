@@ -86,6 +86,15 @@ TEST_CASE("A reservation can be shrunk, moved and released once", "[memory][budg
     CHECK(w.budget.bytes_in_use() == 0);
 }
 
+TEST_CASE("A reservation of nothing is empty and may outlive the closing", "[memory][budget]") {
+    World w;
+    const Reservation none = w.take(w.a, 0);
+    const auto revocable = w.budget.reserve_revocable(w.a, 0, [](std::size_t) { FAIL("asked"); });
+    REQUIRE(revocable);
+    CHECK(w.budget.close());
+    CHECK_FALSE(w.budget.reserve(w.owner("c"), 1001));
+}
+
 TEST_CASE("A budget remembers its peak and that of each owner", "[memory][budget]") {
     World w;
     w.take(w.a, 700).release();
