@@ -48,15 +48,11 @@ ServingView::Scalars ServingView::scalars() const {
 // stays odd.
 void ServingView::begin_publish(const ModelScalars& scalars, const StandardScaler& scaler) {
     const double before = scale_.load(std::memory_order_relaxed);
-    if (scalars.scale != before) {
-        epoch_.fetch_add(1, std::memory_order_relaxed);
-        std::atomic_thread_fence(std::memory_order_release);
-    }
+    if (scalars.scale != before) epoch_.fetch_add(1, std::memory_order_acq_rel);
     steps_.store(scalars.steps, std::memory_order_relaxed);
     scale_.store(scalars.scale, std::memory_order_relaxed);
     label_range_.store(packed(scalars.label_low, scalars.label_high), std::memory_order_relaxed);
     if (scalars.scale < before) epoch_.fetch_add(1, std::memory_order_release);
-    std::atomic_thread_fence(std::memory_order_release);
     for (std::uint32_t i = 0; i < scaler.columns(); ++i) scaler_.store(i, scaler.scale(i));
     scaler_.set_columns(scaler.columns());
 }

@@ -90,8 +90,9 @@ class ServingView {
     [[nodiscard]] Scalars scalars() const;
     // False when the scale changed since `read`: what was computed with it must be computed again.
     [[nodiscard]] bool still_valid(const Scalars& read) const {
-        std::atomic_thread_fence(std::memory_order_acquire);
-        return epoch_.load(std::memory_order_relaxed) == read.epoch;
+        // A read-modify-write: either it precedes the writer's in the epoch's order, and then all
+        // weights read before it are older than that publication, or it sees the writer's.
+        return epoch_.fetch_add(0, std::memory_order_acq_rel) == read.epoch;
     }
     [[nodiscard]] const PublishedScaler& scaler() const { return scaler_; }
 
@@ -112,7 +113,8 @@ class ServingView {
     // Written by the table, read racily by readers.
     alignas(64) std::atomic<std::uint64_t> version_{0};
     std::atomic<std::uint64_t> rows_learned_{0};
-    std::atomic<std::uint64_t> epoch_{0};  // Moves with the scale; odd while readers must wait.
+    mutable std::atomic<std::uint64_t> epoch_{
+        0};  // Moves with the scale; odd while readers must wait.
     std::atomic<std::uint64_t> steps_{0};
     std::atomic<double> scale_{1};
     std::atomic<std::uint64_t> label_range_{0};  // Both ends, so that they agree.
