@@ -65,20 +65,29 @@ std::set<std::string_view> JobNames::bounded_nodes() const {
 
 std::vector<const proto::Step*> JobNames::steps_in_order() const {
     std::vector<const proto::Step*> order;
-    std::set<std::string_view> placed;
-    for (bool moved = true; moved;) {
-        moved = false;
-        for (const proto::Step& entry : job_.steps()) {
-            const bool ready = std::ranges::all_of(entry.from(), [&](const std::string& name) {
-                return step(name) == nullptr || placed.contains(name);
-            });
-            if (ready && placed.insert(entry.name()).second) {
-                order.push_back(&entry);
-                moved = true;
-            }
-        }
+    std::map<std::string_view, Visit> visits;
+    for (const proto::Step& entry : job_.steps()) {
+        (void)place(entry, visits, order);
     }
     return order;
+}
+
+// Places a step behind all that it reads. False if one of those is in a cycle.
+bool JobNames::place(const proto::Step& entry, std::map<std::string_view, Visit>& visits,
+                     std::vector<const proto::Step*>& order) const {
+    const auto [visit, is_new] = visits.emplace(entry.name(), Visit::kOpen);
+    if (!is_new) {
+        return visit->second == Visit::kPlaced;
+    }
+    for (const std::string& name : entry.from()) {
+        const proto::Step* before = step(name);
+        if (before != nullptr && !place(*before, visits, order)) {
+            return false;  // It stays open: whatever reads it is not placed either.
+        }
+    }
+    visit->second = Visit::kPlaced;
+    order.push_back(&entry);
+    return true;
 }
 
 std::vector<std::string> models_of(const proto::Step& step) {

@@ -1,6 +1,7 @@
 // Finds the parts of a job by name, and what reads what. Private to this folder.
 //
 // Threads:    immutable after construction.
+// Limits:     recursion as deep as the longest chain of steps, at most 1000 (items of a section).
 // Ownership:  borrows the job, which must not change meanwhile.
 // Failure:    nullptr for a name that is not there.
 
@@ -42,6 +43,11 @@ class JobNames {
     [[nodiscard]] const proto::Job& job() const { return job_; }
 
   private:
+    enum class Visit : unsigned char { kOpen, kPlaced };
+
+    bool place(const proto::Step& entry, std::map<std::string_view, Visit>& visits,
+               std::vector<const proto::Step*>& order) const;
+
     template <class Entry>
     using ByName = std::map<std::string_view, const Entry*>;
 

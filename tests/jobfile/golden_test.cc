@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -115,6 +116,33 @@ TEST_CASE("every code has a golden file that gives it, and no other error", "[jo
             CHECK(diagnostic.code == name);
         }
     }
+}
+
+// The codes that stand in quotes in the sources of a folder.
+std::set<std::string> codes_in(const std::string& folder) {
+    const std::regex quoted("\"([EW][0-9]{3})\"");
+    std::set<std::string> codes;
+    for (const auto& entry :
+         fs::directory_iterator(std::string(MILLRACE_SOURCE_DIR) + "/" + folder)) {
+        if (entry.path().extension() != ".cc" || entry.path().stem() == "error_codes") {
+            continue;
+        }
+        const std::string text = read_source_file(folder + "/" + entry.path().filename().string());
+        for (std::sregex_iterator it(text.begin(), text.end(), quoted), end; it != end; ++it) {
+            codes.insert((*it)[1]);
+        }
+    }
+    return codes;
+}
+
+TEST_CASE("the table has every code that the sources give, and no other", "[jobfile][golden]") {
+    std::set<std::string> given = codes_in("runtime/jobfile");
+    given.merge(codes_in("runtime/config"));
+    std::set<std::string> listed;
+    for (const ErrorCode& code : error_codes()) {
+        listed.emplace(code.code);
+    }
+    REQUIRE(given == listed);
 }
 
 }  // namespace

@@ -35,7 +35,8 @@ models:
   price: { task: regression, features: f, learner: adagrad }
 steps:
   learn: { type: train, from: impressions, label: click, models: [ctr, price] }
-  scored: { type: predict, from: impressions, models: [ctr, price], keep: [id, bid], parallelism: 3 }
+  scored: { type: predict, from: impressions, models: [ctr, price], keep: [id, bid],
+            parallelism: 3 }
   quality: { type: evaluate, from: impressions, models: [ctr], window: 100rows }
 sinks:
   out: { type: kafka, from: scored, topic: ad_predictions, key: id }
