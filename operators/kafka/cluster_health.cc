@@ -34,17 +34,17 @@ void ClusterHealth::on_error(rd_kafka_resp_err_t code, std::string_view reason) 
     }
     const MutexLock lock(mutex_);
     // The reason of the first failed connection says more than "all brokers are down" after it.
-    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !trouble_.empty()) return;
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && trouble_) return;
     // Brokers close idle connections; if they stay away, the failing connect tells.
     if (reason.ends_with("in state UP)")) return;
-    trouble_ = fmt::format("Kafka cluster {} at {}: {}{}", cluster_, brokers_, reason,
-                           hint_of(code, brokers_, reason));
+    trouble_ = kafka_error(code, brokers_,
+                           fmt::format("Kafka cluster {} at {}", cluster_, brokers_), reason);
 }
 
 void ClusterHealth::on_statistics(std::string_view json) {
     if (!all_brokers_up(json)) return;
     const MutexLock lock(mutex_);
-    trouble_.clear();
+    trouble_.reset();
 }
 
 void ClusterHealth::on_log(int level, std::string_view facility, std::string_view text) {
@@ -68,6 +68,11 @@ void ClusterHealth::on_fatal(std::string_view reason) {
 }
 
 std::string ClusterHealth::trouble() const {
+    const MutexLock lock(mutex_);
+    return trouble_ ? trouble_->message : std::string();
+}
+
+std::optional<Error> ClusterHealth::trouble_error() const {
     const MutexLock lock(mutex_);
     return trouble_;
 }

@@ -44,6 +44,8 @@ class ClusterHealth {
 
     // Empty while all is well.
     [[nodiscard]] std::string trouble() const MILLRACE_EXCLUDES(mutex_);
+    // The same with its code, for callers that give up.
+    [[nodiscard]] std::optional<Error> trouble_error() const MILLRACE_EXCLUDES(mutex_);
     [[nodiscard]] std::optional<Error> fatal() const MILLRACE_EXCLUDES(mutex_);
     // How often the client said that a topic or partition is gone or forbidden. Who uses a topic
     // and sees the number change asks for it again.
@@ -61,7 +63,7 @@ class ClusterHealth {
     std::atomic<std::uint64_t> topic_doubts_{0};
 
     mutable Mutex mutex_;
-    std::string trouble_ MILLRACE_GUARDED_BY(mutex_);
+    std::optional<Error> trouble_ MILLRACE_GUARDED_BY(mutex_);
     std::optional<Error> fatal_ MILLRACE_GUARDED_BY(mutex_);
     std::map<std::string, TimePoint, std::less<>> logged_ MILLRACE_GUARDED_BY(mutex_);
 };
