@@ -14,7 +14,7 @@
 // Threads:    the table's writer.
 // Failure:    kCorruption for bytes that cannot be a snapshot (magic, length, checksum, values that
 //             are not finite), kInvalidArgument for one of another learner, schema, size or chain.
-//             After a failed restore the table is empty.
+//             After a failed restore the table is empty: call Learner::set_prior() again.
 
 #pragma once
 
