@@ -32,28 +32,42 @@ void InputGate::attach(Waker& waker) {
 
 Result<std::optional<GateElement>> InputGate::poll(TimePoint now) {
     if (auto ready = pop_ready()) return ready;
-    for (std::size_t looked = 0; looked < lanes_.size(); ++looked) {
+    // Ends when a whole round found nothing: an element that says nothing new may hide another.
+    for (std::size_t empty = 0; empty < lanes_.size();) {
         const std::size_t at = next_;
         next_ = next_ + 1 == lanes_.size() ? 0 : next_ + 1;
-        if (aligner_.is_blocked(at) || aligner_.has_ended(at)) continue;
-        std::optional<data::Element> element = lanes_[at].channel->poll();
+        MILLRACE_TRY_ASSIGN(std::optional<data::Element> element, poll_lane(at));
         if (!element) {
-            if (const Error* why = lanes_[at].channel->failed()) return std::unexpected(*why);
+            ++empty;
             continue;
         }
+        empty = 0;
         if (std::holds_alternative<data::BatchPtr>(*element)) {
             return GateElement{.element = *std::move(element), .input = lanes_[at].input};
         }
-        if (const auto* watermark = std::get_if<data::Watermark>(&*element)) {
-            take(at, *watermark);
-        } else if (const auto* barrier = std::get_if<data::CheckpointBarrier>(&*element)) {
-            take(at, *barrier, now);
-        } else {
-            take_end(at, now);
-        }
+        take_control(at, *element, now);
         if (auto ready = pop_ready()) return ready;
     }
     return std::nullopt;
+}
+
+Result<std::optional<data::Element>> InputGate::poll_lane(std::size_t lane) {
+    if (aligner_.is_blocked(lane) || aligner_.has_ended(lane)) return std::nullopt;
+    InputChannel& channel = *lanes_[lane].channel;
+    std::optional<data::Element> element = channel.poll();
+    if (element) return element;
+    if (const Error* why = channel.failed()) return std::unexpected(*why);
+    return std::nullopt;
+}
+
+void InputGate::take_control(std::size_t lane, const data::Element& element, TimePoint now) {
+    if (const auto* watermark = std::get_if<data::Watermark>(&element)) {
+        take(lane, *watermark);
+    } else if (const auto* barrier = std::get_if<data::CheckpointBarrier>(&element)) {
+        take(lane, *barrier, now);
+    } else {
+        take_end(lane, now);
+    }
 }
 
 void InputGate::take(std::size_t lane, const data::Watermark& watermark) {

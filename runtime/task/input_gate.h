@@ -8,7 +8,7 @@
 //
 // Threads:    the task's.
 // Ownership:  borrows the channels.
-// Limits:     no allocation after construction; a poll looks at each channel at most once.
+// Limits:     no allocation after construction.
 // Failure:    the first failed channel's reason.
 
 #pragma once
@@ -54,7 +54,9 @@ class InputGate {
         std::optional<data::Watermark> watermark;
     };
 
+    Result<std::optional<data::Element>> poll_lane(std::size_t lane);
     // Takes one control element in; what follows from it goes to ready_.
+    void take_control(std::size_t lane, const data::Element& element, TimePoint now);
     void take(std::size_t lane, const data::Watermark& watermark);
     void take(std::size_t lane, const data::CheckpointBarrier& barrier, TimePoint now);
     void take_end(std::size_t lane, TimePoint now);
