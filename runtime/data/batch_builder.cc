@@ -43,6 +43,8 @@ T* take_array(std::byte*& at, std::size_t count) {
 BatchBuilder::BatchBuilder(SchemaPtr schema, BatchMemory& memory)
     : schema_(std::move(schema)), memory_(memory), row_bytes_(kPositionBytes) {
     columns_.resize(schema_->size());
+    presence_.resize(schema_->size());
+    values_.resize(schema_->size());
     for (std::uint32_t i = 0; i < columns_.size(); ++i) {
         const Type type = schema_->fields()[i].type;
         MILLRACE_CHECK(type.kind != Kind::kFeatures);
@@ -88,10 +90,10 @@ Status BatchBuilder::take_scratch() {
     MILLRACE_TRY_ASSIGN(scratch_, memory_.allocate(2 * columns_.size() * array + 1));
     std::memset(scratch_.data(), 0, 2 * columns_.size() * array);
     std::byte* at = scratch_.data();
-    for (ColumnState& state : columns_) {
-        state.presence = take_array<std::uint8_t>(at, array);
-        if (state.type.kind == Kind::kBool) {
-            state.values = take_array<std::byte>(at, array);
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+        presence_[i] = take_array<std::uint8_t>(at, array);
+        if (columns_[i].type.kind == Kind::kBool) {
+            values_[i] = take_array<std::byte>(at, array);
         }
     }
     return {};
@@ -121,12 +123,13 @@ void BatchBuilder::place_arrays() {
     splits_ = take_array<std::int32_t>(at, row_capacity_);
     ordinals_ = take_array<std::int64_t>(at, row_capacity_);
     timestamps_ms_ = take_array<std::int64_t>(at, row_capacity_);
-    for (ColumnState& state : columns_) {
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+        ColumnState& state = columns_[i];
         state.validity = take_array<std::uint8_t>(at, (row_capacity_ + 7) / 8);
         if (state.type.kind == Kind::kBool) {
             state.bits = take_array<std::uint8_t>(at, (row_capacity_ + 7) / 8);
         } else if (!has_offsets(state.type.kind)) {
-            state.values = take_array<std::byte>(at, row_capacity_ * fixed_width(state.type.kind));
+            values_[i] = take_array<std::byte>(at, row_capacity_ * fixed_width(state.type.kind));
             at += kStagger;
         } else {
             state.offsets = take_array<std::int32_t>(at, row_capacity_ + 1);
@@ -169,14 +172,6 @@ Status BatchBuilder::grow(Area& area, std::size_t count) {
     area.data = data;
     area.capacity = grown->segment.size() - header;
     return {};
-}
-
-Result<char*> BatchBuilder::text_room(std::size_t column, std::size_t bytes) {
-    Area& area = columns_[column].bytes;
-    if (area.capacity - area.used < bytes + kTextSlack) [[unlikely]] {
-        MILLRACE_TRY(grow(area, bytes));
-    }
-    return reinterpret_cast<char*>(area.data + area.used);
 }
 
 Status BatchBuilder::append_bytes(Area& area, const void* bytes, std::size_t count) {
@@ -248,24 +243,9 @@ Status BatchBuilder::append_element(std::size_t column, std::string_view value) 
     return {};
 }
 
-void BatchBuilder::end_row(const Position& position) {
-    splits_[rows_] = position.split;
-    ordinals_[rows_] = position.ordinal;
-    timestamps_ms_[rows_] = position.timestamp_ms;
-    area_bytes_ = 0;
-    for (const std::uint32_t i : with_offsets_) {
-        ColumnState& state = columns_[i];
-        const bool is_list = state.type.kind == Kind::kList;
-        state.offsets[rows_ + 1] =
-            static_cast<std::int32_t>(is_list ? state.elements : state.bytes.used);
-        area_bytes_ += state.bytes.used + state.element_offsets.used;
-    }
-    ++rows_;
-}
-
 void BatchBuilder::undo_row() {
-    for (ColumnState& state : columns_) {
-        state.presence[rows_] = 0;
+    for (std::uint8_t* const presence : presence_) {
+        presence[rows_] = 0;
     }
     for (const std::uint32_t i : with_offsets_) {
         ColumnState& state = columns_[i];
@@ -288,24 +268,27 @@ void BatchBuilder::undo_row() {
     }
 }
 
-Column BatchBuilder::finish_column(ColumnState& state) {
+Column BatchBuilder::finish_column(std::size_t index) {
+    ColumnState& state = columns_[index];
+    std::uint8_t* const presence = presence_[index];
+    std::byte* const values = values_[index];
     Column column;
-    if (std::memchr(state.presence, 0, rows_) != nullptr) {
-        pack_bits(state.presence, rows_, state.validity);
+    if (std::memchr(presence, 0, rows_) != nullptr) {
+        pack_bits(presence, rows_, state.validity);
         column.validity = state.validity;
         const std::size_t width = state.type.kind == Kind::kBool ? 1 : fixed_width(state.type.kind);
         for (std::size_t row = 0; width > 0 && row < rows_; ++row) {
-            if (state.presence[row] == 0) {
-                std::memset(state.values + row * width, 0, width);
+            if (presence[row] == 0) {
+                std::memset(values + row * width, 0, width);
             }
         }
     }
-    std::memset(state.presence, 0, rows_);
+    std::memset(presence, 0, rows_);
     if (state.type.kind == Kind::kBool) {
-        pack_bits(reinterpret_cast<const std::uint8_t*>(state.values), rows_, state.bits);
+        pack_bits(reinterpret_cast<const std::uint8_t*>(values), rows_, state.bits);
         column.values = reinterpret_cast<const std::byte*>(state.bits);
     } else if (!has_offsets(state.type.kind)) {
-        column.values = state.values;
+        column.values = values;
     } else {
         column.values = state.bytes.data;
         column.offsets = state.offsets;
@@ -323,7 +306,7 @@ BatchPtr BatchBuilder::finish() {
     const std::span<Column> columns = block->columns_to_fill();
     for (std::size_t i = 0; i < columns_.size(); ++i) {
         ColumnState& state = columns_[i];
-        columns[i] = finish_column(state);
+        columns[i] = finish_column(i);
         for (Area* const area : {&state.bytes, &state.element_offsets}) {
             // Forgets slowly, so that one small batch does not make the next one grow again.
             area->capacity_next = round_up(std::max(area->used + area->used / 8 + kTextSlack,

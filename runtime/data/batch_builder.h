@@ -62,7 +62,20 @@ class BatchBuilder {
     Status append_element(std::size_t column, std::string_view value);
     void begin_list(std::size_t column) { mark_present(column); }  // Null otherwise, not empty.
 
-    void end_row(const Position& position);
+    void end_row(const Position& position) {
+        splits_[rows_] = position.split;
+        ordinals_[rows_] = position.ordinal;
+        timestamps_ms_[rows_] = position.timestamp_ms;
+        area_bytes_ = 0;
+        for (const std::uint32_t i : with_offsets_) {
+            ColumnState& state = columns_[i];
+            const std::size_t end =
+                state.type.kind == Kind::kList ? state.elements : state.bytes.used;
+            state.offsets[rows_ + 1] = static_cast<std::int32_t>(end);
+            area_bytes_ += state.bytes.used + state.element_offsets.used;
+        }
+        ++rows_;
+    }
     // Forgets what was written since the last end_row(): the record turned out to be bad.
     void undo_row();
 
@@ -82,17 +95,34 @@ class BatchBuilder {
     // long; of bool one byte each. Valid until finish().
     template <class T>
     [[nodiscard]] T* fixed_values(std::size_t column) {
-        return reinterpret_cast<T*>(columns_[column].values);
+        return reinterpret_cast<T*>(values_[column]);
     }
     // Marks the value of the current row as present, after writing it through fixed_values().
-    void mark_present(std::size_t column) { columns_[column].presence[rows_] = 1; }
+    void mark_present(std::size_t column) { presence_[column][rows_] = 1; }
     // The same for `count` rows that were ended before without it, from `first` on.
     void mark_present(std::size_t column, std::size_t first, std::size_t count) {
-        std::memset(columns_[column].presence + first, 1, count);
+        std::memset(presence_[column] + first, 1, count);
+    }
+    // Whether the current row has a value, and what it is (of bool: std::uint8_t). REQUIRES: fixed
+    // width.
+    [[nodiscard]] bool is_present(std::size_t column) const {
+        return presence_[column][rows_] != 0;
+    }
+    template <class T>
+    [[nodiscard]] T current_value(std::size_t column) const {
+        T value;
+        std::memcpy(&value, values_[column] + rows_ * sizeof(T), sizeof(T));
+        return value;
     }
     // Room for a text of `bytes` at the end of a text column, for who writes it in place: these
-    // and kTextSlack more bytes may be scribbled over. Errors: as set_text().
-    Result<char*> text_room(std::size_t column, std::size_t bytes);
+    // and kTextSlack more bytes may be scribbled over. Null when the area must grow first, which
+    // set_text() does.
+    [[nodiscard]] char* text_room(std::size_t column, std::size_t bytes) {
+        Area& area = columns_[column].bytes;
+        return area.capacity - area.used < bytes + kTextSlack
+                   ? nullptr
+                   : reinterpret_cast<char*>(area.data + area.used);
+    }
     // Takes the first `bytes` of that room as the current row's text; the row still wants
     // mark_present().
     void take_text(std::size_t column, std::size_t bytes) { columns_[column].bytes.used += bytes; }
@@ -109,8 +139,6 @@ class BatchBuilder {
     };
     struct ColumnState {
         Type type;
-        std::uint8_t* presence = nullptr;  // One byte a row.
-        std::byte* values = nullptr;       // Fixed width; bool: one byte a row.
         std::uint8_t* bits = nullptr;      // Bool: where finish() packs the values to.
         std::uint8_t* validity = nullptr;  // Where finish() packs the presence to.
         std::int32_t* offsets = nullptr;
@@ -121,8 +149,8 @@ class BatchBuilder {
 
     template <class T>
     void write(std::size_t column, T value) {
-        std::memcpy(columns_[column].values + rows_ * sizeof(T), &value, sizeof(T));
-        columns_[column].presence[rows_] = 1;
+        std::memcpy(values_[column] + rows_ * sizeof(T), &value, sizeof(T));
+        presence_[column][rows_] = 1;
     }
     template <class T>
     Status append_fixed(ColumnState& state, T value);
@@ -134,7 +162,7 @@ class BatchBuilder {
     [[nodiscard]] std::size_t segment_bytes() const;
     void place_arrays();
     void reset_areas(ColumnState& state);
-    [[nodiscard]] Column finish_column(ColumnState& state);
+    [[nodiscard]] Column finish_column(std::size_t index);
     [[nodiscard]] BatchPtr shrink(BatchPtr batch);
 
     // Constant after construction.
@@ -145,8 +173,11 @@ class BatchBuilder {
     std::vector<std::uint32_t> with_offsets_;  // Columns.
 
     std::vector<ColumnState> columns_;
-    memory::Segment scratch_;  // Presence, and values of bool columns.
-    memory::Segment segment_;  // Of the batch being built.
+    // By column, apart from ColumnState, since every value written needs them.
+    std::vector<std::uint8_t*> presence_;  // One byte a row.
+    std::vector<std::byte*> values_;       // Of fixed width; bool: one byte a row.
+    memory::Segment scratch_;              // Presence, and values of bool columns.
+    memory::Segment segment_;              // Of the batch being built.
     std::int32_t* splits_ = nullptr;
     std::int64_t* ordinals_ = nullptr;
     std::int64_t* timestamps_ms_ = nullptr;

@@ -69,30 +69,10 @@ class MeaningCheck {
         for (const proto::Column& column : features.columns()) {
             check_column(column, path_of(path_of(path, "columns"), column.name()));
         }
-        check_feature_count(features, path);
         std::set<std::set<std::string>> seen;
         for (int i = 0; i < features.crosses_size(); ++i) {
             check_cross(features, i, path_of(path_of(path, "crosses"), static_cast<std::size_t>(i)),
                         seen);
-        }
-    }
-
-    void check_feature_count(const proto::Features& features, const std::string& path) {
-        constexpr int kFeaturesMax = 512;  // Columns and crosses together.
-        constexpr int kStandardizedMax = 64;
-        const int count = features.columns_size() + features.crosses_size();
-        if (count > kFeaturesMax) {
-            complaints_.key("E024", path,
-                            fmt::format("`{}` has {} columns and crosses, but may have at most {}",
-                                        path, count, kFeaturesMax));
-        }
-        const auto standardized = std::ranges::count_if(features.columns(), [](const auto& column) {
-            return column.scale() == proto::SCALE_STANDARDIZE;
-        });
-        if (standardized > kStandardizedMax) {
-            complaints_.key("E024", path,
-                            fmt::format("`{}` standardizes {} columns, but at most {} can be", path,
-                                        standardized, kStandardizedMax));
         }
     }
 

@@ -207,41 +207,6 @@ TEST_CASE("warnings can be denied and allowed", "[jobfile][validate]") {
     REQUIRE(allowed.diagnostics.empty());
 }
 
-// The codes of a job whose features have that many columns, and as many crosses.
-std::vector<std::string> codes_of_features(int columns, int crosses, const std::string& column) {
-    std::string text =
-        "version: 1\nname: a\nsources: { s: { type: kafka, topic: t } }\nfeatures:\n  f:\n    "
-        "columns:\n";
-    for (int i = 0; i < columns; ++i) {
-        text += "      c" + std::to_string(i) + ": " + column + "\n";
-    }
-    text += crosses > 0 ? "    crosses:\n" : "";
-    for (int i = 0; i < crosses; ++i) {
-        text += "      - [c" + std::to_string(i) + ", c" + std::to_string(i + 1) + "]\n";
-    }
-    text +=
-        "models: { m: { task: binary, features: f, learner: sgd } }\n"
-        "steps: { l: { type: train, from: s, label: y, models: [m] } }\n";
-    std::vector<std::string> codes;
-    for (const auto& diagnostic : validate_text(text).diagnostics) {
-        codes.push_back(diagnostic.code);
-    }
-    return codes;
-}
-
-TEST_CASE("features have at most 512 columns and crosses", "[jobfile][validate]") {
-    REQUIRE(codes_of_features(512, 0, "hashed").empty());
-    REQUIRE(codes_of_features(513, 0, "hashed") == std::vector<std::string>{"E024"});
-    REQUIRE(codes_of_features(400, 112, "hashed").empty());
-    REQUIRE(codes_of_features(400, 113, "hashed") == std::vector<std::string>{"E024"});
-}
-
-TEST_CASE("at most 64 columns are standardized", "[jobfile][validate]") {
-    const std::string scaled = "{ as: number, scale: standardize }";
-    REQUIRE(codes_of_features(64, 0, scaled).empty());
-    REQUIRE(codes_of_features(64 + 1, 0, scaled) == std::vector<std::string>{"E024"});
-}
-
 TEST_CASE("a job may have 32 layers", "[jobfile][validate]") {
     std::vector<JobText> layers{{"a.yaml", std::string(kSmall)}};
     while (layers.size() < kLayersMax) {

@@ -1,0 +1,11 @@
+#include <span>
+
+#include <simdjson.h>
+
+#include "tests/bench/decode_simdjson.h"
+
+namespace millrace::bench::v3 {
+
+#include "tests/bench/decode_simdjson.inc"
+
+}  // namespace millrace::bench::v3
