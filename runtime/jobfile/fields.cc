@@ -205,6 +205,7 @@ class FieldCheck {
             }
         } else {
             std::vector<std::string_view> known;
+            known.reserve(stream.shape.fields.size());
             for (const ShapeField& entry : stream.shape.fields) {
                 known.push_back(entry.name);
             }

@@ -293,7 +293,7 @@ class MeaningCheck {
     // The most bits with which the model saves `excess_bytes`.
     static std::string fitting_bits(const ModelMemory& model, std::int64_t excess_bytes) {
         constexpr std::int32_t kBitsMin = 8;
-        const std::string raise = "raise `taskmanager.memory.process.size`";
+        std::string raise = "raise `taskmanager.memory.process.size`";
         for (std::int32_t bits = model.bits - 1; bits >= kBitsMin; --bits) {
             const std::int64_t bytes = model.total_bytes() >> (model.bits - bits);
             if (model.total_bytes() - bytes >= excess_bytes) {
