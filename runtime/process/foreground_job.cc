@@ -1,0 +1,100 @@
+#include "runtime/process/foreground_job.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "runtime/jobfile/model_memory.h"
+
+namespace millrace::process {
+namespace {
+
+using cli::ExitCode;
+
+constexpr Duration kReadyPollEvery = std::chrono::milliseconds(5);
+constexpr Duration kWatchEvery = std::chrono::milliseconds(100);
+constexpr int kWatchesPerDraw = 10;
+
+ExitCode code_of(const jobmanager::JobEntry& entry) {
+    switch (entry.master.state()) {
+        case jobmanager::JobState::kFailed: return ExitCode::kFailed;
+        case jobmanager::JobState::kCanceled: return ExitCode::kDone;
+        default: return ExitCode::kDone;
+    }
+}
+
+}  // namespace
+
+Status ForegroundJob::start(const proto::Job& job, const std::string& brokers) {
+    node_.emplace();
+    node_->environment().set_default_brokers(brokers);
+    cli::CommandLine line = line_;
+    line.jobmanager = "127.0.0.1:0";
+    line.data = "127.0.0.1:0";
+    if (line.log_level == "info") line.log_level = "warn";
+    MILLRACE_TRY(node_->start_jobmanager(line, "", nullptr));
+    const auto slots = static_cast<std::uint32_t>(std::max(jobfile::slots_needed(job), 1));
+    MILLRACE_TRY_ASSIGN(const auto budget, budget_of(line, slots));
+    return node_->start_taskmanager(line, budget, {"127.0.0.1", node_->jobmanager().port()});
+}
+
+ExitCode ForegroundJob::run(proto::Job job, std::string document, const std::string& brokers) {
+    if (Status started = start(job, brokers); !started) return exit_with(started.error());
+    table_.emplace(node_->clock());
+    if (line_.seconds > 0) deadline_ = node_->clock().now() + std::chrono::seconds(line_.seconds);
+    submit_when_ready(std::move(job), std::move(document));
+    node_->run();
+    if (!code_ && node_->was_interrupted()) code_ = ExitCode::kInterrupted;
+    if (id_) {
+        if (const auto entry = node_->jobmanager().find(id_->to_string())) table_->finish(**entry);
+    }
+    node_.reset();
+    return code_.value_or(ExitCode::kFailed);
+}
+
+void ForegroundJob::submit_when_ready(proto::Job job, std::string document) {
+    if (!node_->taskmanager().is_registered()) {
+        node_->loop().post_after(kReadyPollEvery, [this, job = std::move(job), document = std::move(document)] {
+            submit_when_ready(job, document);
+        });
+        return;
+    }
+    node_->jobmanager().submit(std::move(job), std::move(document), [this](Result<JobId> submitted) {
+        if (!submitted) {
+            end(exit_with(submitted.error()));
+            return;
+        }
+        id_ = *submitted;
+        watch();
+    });
+}
+
+void ForegroundJob::watch() {
+    node_->loop().post_after(kWatchEvery, [this] {
+        const auto found = node_->jobmanager().find(id_->to_string());
+        if (!found) return end(ExitCode::kFailed);
+        const jobmanager::JobEntry& entry = **found;
+        if (is_final(entry.master.state())) {
+            if (entry.master.state() == jobmanager::JobState::kFailed) {
+                fmt::print(stderr, "millrace: the job failed: {}\n", entry.master.failures().back().cause.message);
+            }
+            return end(code_of(entry));
+        }
+        if (node_->clock().now() >= deadline_) {
+            deadline_ = TimePoint::max();
+            (void)node_->jobmanager().cancel(*id_);
+        }
+        if (++watches_ % kWatchesPerDraw == 0) {
+            table_->draw(entry);
+            if (on_second_) on_second_(entry);
+        }
+        watch();
+    });
+}
+
+void ForegroundJob::end(ExitCode code) {
+    code_ = code;
+    node_->stop();
+}
+
+}  // namespace millrace::process

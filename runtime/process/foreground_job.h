@@ -1,0 +1,46 @@
+// Runs one job in this process until it ends, with its progress on standard error.
+//
+// Threads:    the thread that calls run().
+// Ownership:  owns JobManager, TaskManager and loop for the time of run().
+// Limits:     slots and memory are sized to the job, within the machine.
+// Failure:    the job's first cause, printed, and the exit code.
+
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "proto/job.pb.h"
+#include "runtime/cli/command_line.h"
+#include "runtime/process/live_table.h"
+#include "runtime/process/node.h"
+
+namespace millrace::process {
+
+class ForegroundJob {
+  public:
+    explicit ForegroundJob(const cli::CommandLine& line) : line_(line) {}
+
+    // Ends with the job; or after `line.seconds`, or at the first Ctrl-C, with the job cancelled.
+    cli::ExitCode run(proto::Job job, std::string document, const std::string& brokers);
+    // Called once a second while the job runs.
+    void on_second(std::function<void(const jobmanager::JobEntry&)> listener) { on_second_ = std::move(listener); }
+
+  private:
+    Status start(const proto::Job& job, const std::string& brokers);
+    void submit_when_ready(proto::Job job, std::string document);
+    void watch();
+    void end(cli::ExitCode code);
+
+    const cli::CommandLine& line_;
+    std::optional<Node> node_;
+    std::optional<LiveTable> table_;
+    std::function<void(const jobmanager::JobEntry&)> on_second_;
+    std::optional<JobId> id_;
+    std::optional<cli::ExitCode> code_;
+    TimePoint deadline_ = TimePoint::max();
+    int watches_ = 0;
+};
+
+}  // namespace millrace::process

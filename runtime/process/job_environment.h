@@ -1,0 +1,41 @@
+// What the JobManager knows of the world beyond its own processes: Kafka clusters, files.
+//
+// Threads:    calls block; they run on the blocking pool.
+// Ownership:  owns the list of connections.
+// Limits:     every call to a broker ends within kDeadline.
+// Failure:    the cause in words: unknown broker, missing topic, wrong credentials.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "operators/kafka/kafka_settings.h"
+#include "runtime/base/clock.h"
+#include "runtime/jobmanager/split_directory.h"
+
+namespace millrace::process {
+
+class JobEnvironment final : public jobmanager::SplitDirectory {
+  public:
+    static constexpr Duration kDeadline = std::chrono::seconds(10);
+
+    explicit JobEnvironment(const Clock& clock) : clock_(clock) {}
+
+    // Names the brokers of the cluster `default`. Before the first job.
+    void set_default_brokers(std::string brokers);
+
+    Result<std::vector<proto::SplitAssignment>> resolve(const proto::Job& job, int index) override;
+    Result<std::vector<proto::SplitAssignment>> look_again(const proto::Job& job, int index) override;
+    Status check_sink(const proto::Job& job, int index) override;
+    Result<std::vector<proto::KafkaConnection>> connections(const proto::Job& job) override;
+
+  private:
+    // The connection that a source or sink names: the job's own, or the server's.
+    Result<operators::KafkaConnection> connection_of(const proto::Job& job, const std::string& cluster) const;
+
+    const Clock& clock_;
+    std::vector<operators::KafkaConnection> clusters_;
+};
+
+}  // namespace millrace::process

@@ -1,0 +1,85 @@
+#include "runtime/process/job_roles.h"
+
+#include <fmt/core.h>
+
+#include <fstream>
+#include <functional>
+
+#include "runtime/base/log.h"
+#include "runtime/cli/job_documents.h"
+#include "runtime/jobfile/model_memory.h"
+#include "runtime/process/document_reader.h"
+#include "runtime/process/foreground_job.h"
+#include "runtime/process/node.h"
+
+namespace millrace::process {
+namespace {
+
+using cli::ExitCode;
+
+Status write_ports(const std::string& path, const Node& node, std::uint16_t control) {
+    if (path.empty()) return {};
+    std::ofstream file(path + ".partial", std::ios::trunc);
+    file << "rest=" << node.rest_port() << "\ncontrol=" << control << "\n";
+    file.close();
+    if (!file || std::rename((path + ".partial").c_str(), path.c_str()) != 0) {
+        return fail(Code::kPermissionDenied, "cannot write the port file {}", path);
+    }
+    return {};
+}
+
+Status start_jobmanager(Node& node, const cli::CommandLine& line, const jobfile::ExpressionChecker* expressions) {
+    std::vector<std::string> clusters;
+    if (!line.kafka.empty()) {
+        node.environment().set_default_brokers(line.kafka);
+        clusters.emplace_back("default");
+    }
+    MILLRACE_TRY(node.start_jobmanager(line, line.server, document_reader(line, std::move(clusters), expressions)));
+    MILLRACE_TRY(write_ports(line.port_file, node, node.jobmanager().port()));
+    log::info("JobManager: REST at port {}, TaskManagers at port {}", node.rest_port(), node.jobmanager().port());
+    return {};
+}
+
+Status start_taskmanager(Node& node, const cli::CommandLine& line, const net::Address& jobmanager) {
+    MILLRACE_TRY_ASSIGN(const auto budget, budget_of(line, 4));
+    MILLRACE_TRY(node.start_taskmanager(line, budget, jobmanager));
+    fmt::print(stderr, "{}", budget.table());
+    return {};
+}
+
+}  // namespace
+
+ExitCode run_jobmanager(const cli::CommandLine& line, const jobfile::ExpressionChecker* expressions) {
+    Node node;
+    if (Status started = start_jobmanager(node, line, expressions); !started) return exit_with(started.error());
+    node.run();
+    return ExitCode::kDone;
+}
+
+ExitCode run_taskmanager(const cli::CommandLine& line) {
+    Node node;
+    const auto jobmanager = net::parse_address(line.jobmanager, 6123);
+    if (!jobmanager) return exit_with(jobmanager.error());
+    if (Status started = start_taskmanager(node, line, *jobmanager); !started) return exit_with(started.error());
+    node.run();
+    return ExitCode::kDone;
+}
+
+ExitCode run_local(const cli::CommandLine& line, const jobfile::ExpressionChecker* expressions) {
+    Node node;
+    if (Status started = start_jobmanager(node, line, expressions); !started) return exit_with(started.error());
+    const net::Address jobmanager{"127.0.0.1", node.jobmanager().port()};
+    if (Status started = start_taskmanager(node, line, jobmanager); !started) return exit_with(started.error());
+    node.run();
+    return ExitCode::kDone;
+}
+
+ExitCode run_job(const cli::CommandLine& line, const jobfile::ExpressionChecker* expressions) {
+    auto validation = cli::read_job(line, expressions);
+    if (!validation) return validation.error();
+    ForegroundJob job(line);
+    return job.run(std::move(*validation->job), validation->resolved,
+                   line.kafka.empty() ? "localhost:9092" : line.kafka);
+}
+
+}  // namespace millrace::process

@@ -1,0 +1,143 @@
+#include "runtime/process/node.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <random>
+
+#include "memory/cgroup_limit.h"
+#include "operators/registry.h"
+#include "runtime/base/log.h"
+
+namespace millrace::process {
+namespace {
+
+constexpr std::uint64_t kProcessBytesDefault = std::uint64_t{1728} << 20;
+
+// Ids of processes and jobs need not be secret, only different.
+std::uint64_t fresh_seed() {
+    std::random_device device;
+    return (std::uint64_t{device()} << 32) ^ device();
+}
+
+log::Level level_named(const std::string& name) {
+    if (name == "debug") return log::Level::kDebug;
+    if (name == "warn") return log::Level::kWarn;
+    if (name == "error") return log::Level::kError;
+    return log::Level::kInfo;
+}
+
+net::BindScope scope_of(const cli::CommandLine& line) {
+    return line.allow_remote ? net::BindScope::kAnywhere : net::BindScope::kLoopback;
+}
+
+}  // namespace
+
+Node::Node()
+    : process_metrics_(metrics_, {}), blocking_(task::BlockingPool::Limits{}), environment_(clock_) {
+    blocking_.start();
+    loop_.watch_stop_signals([this](int) {
+        was_interrupted_ = true;
+        loop_.stop();
+    });
+}
+
+Node::~Node() { take_down(); }
+
+void Node::take_down() {
+    if (taskmanager_ != nullptr) taskmanager_->stop();
+    if (http_ != nullptr) http_->stop();
+    if (jobmanager_ != nullptr) jobmanager_->stop();
+    blocking_.stop();
+    taskmanager_.reset();
+    http_.reset();
+    rest_.reset();
+    jobmanager_.reset();
+}
+
+void Node::run() { loop_.run("millrace-ctl"); }
+
+Status Node::start_jobmanager(const cli::CommandLine& line, const std::string& rest,
+                              web::ReadDocument read_document) {
+    log::configure(level_named(line.log_level), line.log_format == "json" ? log::Format::kJson : log::Format::kText);
+    MILLRACE_TRY_ASSIGN(auto address, net::parse_address(line.jobmanager, 6123));
+    jobmanager::JobManager::Options options{.address = std::move(address),
+                                            .scope = scope_of(line),
+                                            .cluster = line.cluster,
+                                            .epoch = LeaderEpoch{static_cast<std::uint64_t>(clock_.wall_ms())},
+                                            .heartbeat_timeout = std::chrono::milliseconds(line.heartbeat_timeout_ms),
+                                            .seed = fresh_seed()};
+    options.heartbeat_interval = std::min<Duration>(options.heartbeat_interval, options.heartbeat_timeout / 4);
+    jobmanager_ = std::make_unique<jobmanager::JobManager>(
+        loop_, clock_, metrics_, environment_,
+        [this](std::function<void()> work) {
+            if (const Status queued = blocking_.submit(std::move(work)); !queued) {
+                log::warn("blocking pool: {}", queued.error().message);
+            }
+        },
+        std::move(options));
+    MILLRACE_TRY(jobmanager_->start());
+    if (rest.empty()) return {};
+    MILLRACE_TRY_ASSIGN(const auto rest_address, net::parse_address(rest, 8081));
+    rest_ = std::make_unique<web::RestApi>(*jobmanager_, metrics_, std::move(read_document), MILLRACE_VERSION);
+    http_ = std::make_unique<net::HttpServer>(
+        loop_, process_metrics_, net::HttpServer::Options{.scope = scope_of(line)},
+        [this](net::HttpRequest request, net::HttpResponder responder) {
+            rest_->handle(std::move(request), std::move(responder));
+        });
+    return http_->listen(rest_address);
+}
+
+Status Node::start_taskmanager(const cli::CommandLine& line, const memory::MemoryBudget& budget,
+                               const net::Address& jobmanager) {
+    log::configure(level_named(line.log_level), line.log_format == "json" ? log::Format::kJson : log::Format::kText);
+    MILLRACE_TRY_ASSIGN(auto data, net::parse_address(line.data, 0));
+    const std::size_t cores = static_cast<std::size_t>(sysconf(_SC_NPROCESSORS_ONLN));
+    taskmanager::TaskManager::Options options{
+        .jobmanager = jobmanager,
+        .data = std::move(data),
+        .scope = scope_of(line),
+        .cluster = line.cluster,
+        .id = fmt::format("tm-{}-{:08x}", getpid(), static_cast<std::uint32_t>(fresh_seed())),
+        .workers = line.workers > 0 ? line.workers : cores,
+        .memory = budget};
+    taskmanager_ = std::make_unique<taskmanager::TaskManager>(loop_, clock_, metrics_, operators::builtin_operators(),
+                                                              std::move(options));
+    return taskmanager_->start();
+}
+
+Result<memory::MemoryBudget> budget_of(const cli::CommandLine& line, std::uint32_t slots_default) {
+    std::vector<memory::Setting> settings;
+    bool has_slots = false;
+    for (const std::string& text : line.settings) {
+        const std::size_t equals = text.find('=');
+        if (equals == std::string::npos) {
+            return fail(Code::kInvalidOption, "-D wants key=value: {}", text);
+        }
+        settings.push_back({.key = text.substr(0, equals), .value = text.substr(equals + 1)});
+        has_slots = has_slots || settings.back().key == "taskmanager.numberOfTaskSlots";
+    }
+    if (!has_slots) {
+        settings.push_back({.key = "taskmanager.numberOfTaskSlots", .value = std::to_string(slots_default)});
+    }
+    return memory::MemoryBudget::derive(settings, {.cgroup_limit_bytes = memory::cgroup_limit_bytes(),
+                                                   .process_bytes_default = kProcessBytesDefault});
+}
+
+cli::ExitCode exit_with(const Error& error) {
+    fmt::print(stderr, "millrace: {}\n", error.message);
+    switch (error.code) {
+        case Code::kInvalidOption:
+        case Code::kInvalidArgument: return cli::ExitCode::kBadConfig;
+        case Code::kPermissionDenied: return cli::ExitCode::kNotPermitted;
+        case Code::kUnavailable:
+        case Code::kAlreadyExists: return cli::ExitCode::kUnavailable;
+        case Code::kDeadlineExceeded: return cli::ExitCode::kTimedOut;
+        default: return cli::ExitCode::kFailed;
+    }
+}
+
+}  // namespace millrace::process
