@@ -14,7 +14,8 @@
 namespace millrace::process {
 
 // `clusters`: the Kafka connections that the server offers.
-[[nodiscard]] web::ReadDocument document_reader(const cli::CommandLine& line, std::vector<std::string> clusters,
+[[nodiscard]] web::ReadDocument document_reader(const cli::CommandLine& line,
+                                                std::vector<std::string> clusters,
                                                 const jobfile::ExpressionChecker* expressions);
 
 }  // namespace millrace::process

@@ -1,8 +1,8 @@
 #include "runtime/process/foreground_job.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
+
+#include <fmt/core.h>
 
 #include "runtime/jobfile/model_memory.h"
 
@@ -17,9 +17,12 @@ constexpr int kWatchesPerDraw = 10;
 
 ExitCode code_of(const jobmanager::JobEntry& entry) {
     switch (entry.master.state()) {
-        case jobmanager::JobState::kFailed: return ExitCode::kFailed;
-        case jobmanager::JobState::kCanceled: return ExitCode::kDone;
-        default: return ExitCode::kDone;
+        case jobmanager::JobState::kFailed:
+            return ExitCode::kFailed;
+        case jobmanager::JobState::kCanceled:
+            return ExitCode::kDone;
+        default:
+            return ExitCode::kDone;
     }
 }
 
@@ -54,19 +57,21 @@ ExitCode ForegroundJob::run(proto::Job job, std::string document, const std::str
 
 void ForegroundJob::submit_when_ready(proto::Job job, std::string document) {
     if (!node_->taskmanager().is_registered()) {
-        node_->loop().post_after(kReadyPollEvery, [this, job = std::move(job), document = std::move(document)] {
-            submit_when_ready(job, document);
-        });
+        node_->loop().post_after(kReadyPollEvery,
+                                 [this, job = std::move(job), document = std::move(document)] {
+                                     submit_when_ready(job, document);
+                                 });
         return;
     }
-    node_->jobmanager().submit(std::move(job), std::move(document), [this](Result<JobId> submitted) {
-        if (!submitted) {
-            end(exit_with(submitted.error()));
-            return;
-        }
-        id_ = *submitted;
-        watch();
-    });
+    node_->jobmanager().submit(std::move(job), std::move(document),
+                               [this](Result<JobId> submitted) {
+                                   if (!submitted) {
+                                       end(exit_with(submitted.error()));
+                                       return;
+                                   }
+                                   id_ = *submitted;
+                                   watch();
+                               });
 }
 
 void ForegroundJob::watch() {
@@ -76,7 +81,8 @@ void ForegroundJob::watch() {
         const jobmanager::JobEntry& entry = **found;
         if (is_final(entry.master.state())) {
             if (entry.master.state() == jobmanager::JobState::kFailed) {
-                fmt::print(stderr, "millrace: the job failed: {}\n", entry.master.failures().back().cause.message);
+                fmt::print(stderr, "millrace: the job failed: {}\n",
+                           entry.master.failures().back().cause.message);
             }
             return end(code_of(entry));
         }

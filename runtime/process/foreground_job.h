@@ -25,7 +25,9 @@ class ForegroundJob {
     // Ends with the job; or after `line.seconds`, or at the first Ctrl-C, with the job cancelled.
     cli::ExitCode run(proto::Job job, std::string document, const std::string& brokers);
     // Called once a second while the job runs.
-    void on_second(std::function<void(const jobmanager::JobEntry&)> listener) { on_second_ = std::move(listener); }
+    void on_second(std::function<void(const jobmanager::JobEntry&)> listener) {
+        on_second_ = std::move(listener);
+    }
 
   private:
     Status start(const proto::Job& job, const std::string& brokers);

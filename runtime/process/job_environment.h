@@ -26,13 +26,15 @@ class JobEnvironment final : public jobmanager::SplitDirectory {
     void set_default_brokers(std::string brokers);
 
     Result<std::vector<proto::SplitAssignment>> resolve(const proto::Job& job, int index) override;
-    Result<std::vector<proto::SplitAssignment>> look_again(const proto::Job& job, int index) override;
+    Result<std::vector<proto::SplitAssignment>> look_again(const proto::Job& job,
+                                                           int index) override;
     Status check_sink(const proto::Job& job, int index) override;
     Result<std::vector<proto::KafkaConnection>> connections(const proto::Job& job) override;
 
   private:
     // The connection that a source or sink names: the job's own, or the server's.
-    Result<operators::KafkaConnection> connection_of(const proto::Job& job, const std::string& cluster) const;
+    Result<operators::KafkaConnection> connection_of(const proto::Job& job,
+                                                     const std::string& cluster) const;
 
     const Clock& clock_;
     std::vector<operators::KafkaConnection> clusters_;

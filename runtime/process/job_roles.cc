@@ -1,9 +1,9 @@
 #include "runtime/process/job_roles.h"
 
-#include <fmt/core.h>
-
 #include <fstream>
 #include <functional>
+
+#include <fmt/core.h>
 
 #include "runtime/base/log.h"
 #include "runtime/cli/job_documents.h"
@@ -28,15 +28,18 @@ Status write_ports(const std::string& path, const Node& node, std::uint16_t cont
     return {};
 }
 
-Status start_jobmanager(Node& node, const cli::CommandLine& line, const jobfile::ExpressionChecker* expressions) {
+Status start_jobmanager(Node& node, const cli::CommandLine& line,
+                        const jobfile::ExpressionChecker* expressions) {
     std::vector<std::string> clusters;
     if (!line.kafka.empty()) {
         node.environment().set_default_brokers(line.kafka);
         clusters.emplace_back("default");
     }
-    MILLRACE_TRY(node.start_jobmanager(line, line.server, document_reader(line, std::move(clusters), expressions)));
+    MILLRACE_TRY(node.start_jobmanager(line, line.server,
+                                       document_reader(line, std::move(clusters), expressions)));
     MILLRACE_TRY(write_ports(line.port_file, node, node.jobmanager().port()));
-    log::info("JobManager: REST at port {}, TaskManagers at port {}", node.rest_port(), node.jobmanager().port());
+    log::info("JobManager: REST at port {}, TaskManagers at port {}", node.rest_port(),
+              node.jobmanager().port());
     return {};
 }
 
@@ -49,9 +52,11 @@ Status start_taskmanager(Node& node, const cli::CommandLine& line, const net::Ad
 
 }  // namespace
 
-ExitCode run_jobmanager(const cli::CommandLine& line, const jobfile::ExpressionChecker* expressions) {
+ExitCode run_jobmanager(const cli::CommandLine& line,
+                        const jobfile::ExpressionChecker* expressions) {
     Node node;
-    if (Status started = start_jobmanager(node, line, expressions); !started) return exit_with(started.error());
+    if (Status started = start_jobmanager(node, line, expressions); !started)
+        return exit_with(started.error());
     node.run();
     return ExitCode::kDone;
 }
@@ -60,16 +65,19 @@ ExitCode run_taskmanager(const cli::CommandLine& line) {
     Node node;
     const auto jobmanager = net::parse_address(line.jobmanager, 6123);
     if (!jobmanager) return exit_with(jobmanager.error());
-    if (Status started = start_taskmanager(node, line, *jobmanager); !started) return exit_with(started.error());
+    if (Status started = start_taskmanager(node, line, *jobmanager); !started)
+        return exit_with(started.error());
     node.run();
     return ExitCode::kDone;
 }
 
 ExitCode run_local(const cli::CommandLine& line, const jobfile::ExpressionChecker* expressions) {
     Node node;
-    if (Status started = start_jobmanager(node, line, expressions); !started) return exit_with(started.error());
+    if (Status started = start_jobmanager(node, line, expressions); !started)
+        return exit_with(started.error());
     const net::Address jobmanager{"127.0.0.1", node.jobmanager().port()};
-    if (Status started = start_taskmanager(node, line, jobmanager); !started) return exit_with(started.error());
+    if (Status started = start_taskmanager(node, line, jobmanager); !started)
+        return exit_with(started.error());
     node.run();
     return ExitCode::kDone;
 }

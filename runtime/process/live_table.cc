@@ -1,9 +1,9 @@
 #include "runtime/process/live_table.h"
 
+#include <algorithm>
+
 #include <fmt/core.h>
 #include <unistd.h>
-
-#include <algorithm>
 
 namespace millrace::process {
 namespace {
@@ -23,7 +23,8 @@ Sums sums_of(const jobmanager::JobEntry& entry) {
     for (const auto& [key, report] : entry.reports) {
         const graph::Vertex& vertex = graph.vertices[key.first];
         sums.rejected += report.records_rejected();
-        if (graph.operators[vertex.operators.front()].kind != graph::OperatorKind::kSource) continue;
+        if (graph.operators[vertex.operators.front()].kind != graph::OperatorKind::kSource)
+            continue;
         sums.read += std::max(report.records_in(), report.records_out());
         sums.lag += std::max<std::int64_t>(report.pending_records(), 0);
     }
@@ -31,20 +32,25 @@ Sums sums_of(const jobmanager::JobEntry& entry) {
 }
 
 std::string model_line(const proto::ModelReport& model) {
-    std::string text = fmt::format("  {:<12} version {:<6} learned {:<10}", model.model(), model.version(),
-                                   model.rows_learned());
+    std::string text = fmt::format("  {:<12} version {:<6} learned {:<10}", model.model(),
+                                   model.version(), model.rows_learned());
     if (model.has_logloss() && model.has_logloss_baseline()) {
-        text += fmt::format(" logloss {:.4f} (base rate {:.4f})", model.logloss(), model.logloss_baseline());
+        text += fmt::format(" logloss {:.4f} (base rate {:.4f})", model.logloss(),
+                            model.logloss_baseline());
     }
     if (model.has_auc()) text += fmt::format("  AUC {:.3f}", model.auc());
-    if (model.has_calibration()) text += fmt::format("  predicted/real {:.2f}", model.calibration());
+    if (model.has_calibration())
+        text += fmt::format("  predicted/real {:.2f}", model.calibration());
     return text + "\n";
 }
 
 }  // namespace
 
 LiveTable::LiveTable(const Clock& clock)
-    : clock_(clock), is_terminal_(isatty(STDERR_FILENO) == 1), began_(clock.now()), drawn_at_(began_) {}
+    : clock_(clock),
+      is_terminal_(isatty(STDERR_FILENO) == 1),
+      began_(clock.now()),
+      drawn_at_(began_) {}
 
 std::string LiveTable::text_of(const jobmanager::JobEntry& entry) {
     const Sums sums = sums_of(entry);
@@ -53,9 +59,10 @@ std::string LiveTable::text_of(const jobmanager::JobEntry& entry) {
     const double rate = static_cast<double>(sums.read - std::min(rows_drawn_, sums.read)) / seconds;
     rows_drawn_ = sums.read;
     drawn_at_ = now;
-    std::string text = fmt::format("{:>6.0f} s  {:<10} {:>9.0f} events/s  {:>11} read  lag {:<8} bad {}\n",
-                                   std::chrono::duration<double>(now - began_).count(),
-                                   to_string(entry.master.state()), rate, sums.read, sums.lag, sums.rejected);
+    std::string text =
+        fmt::format("{:>6.0f} s  {:<10} {:>9.0f} events/s  {:>11} read  lag {:<8} bad {}\n",
+                    std::chrono::duration<double>(now - began_).count(),
+                    to_string(entry.master.state()), rate, sums.read, sums.lag, sums.rejected);
     for (const auto& [name, model] : entry.models) text += model_line(model);
     for (const auto& [key, report] : entry.reports) {
         if (!report.trouble().empty()) text += fmt::format("  trouble: {}\n", report.trouble());

@@ -1,14 +1,14 @@
 #include "runtime/process/node.h"
 
-#include <fmt/core.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <random>
 
-#include "memory/cgroup_limit.h"
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include "memory/system_memory.h"
 #include "operators/registry.h"
 #include "runtime/base/log.h"
 
@@ -37,7 +37,9 @@ net::BindScope scope_of(const cli::CommandLine& line) {
 }  // namespace
 
 Node::Node()
-    : process_metrics_(metrics_, {}), blocking_(task::BlockingPool::Limits{}), environment_(clock_) {
+    : process_metrics_(metrics_, {}),
+      blocking_(task::BlockingPool::Limits{}),
+      environment_(clock_) {
     blocking_.start();
     loop_.watch_stop_signals([this](int) {
         was_interrupted_ = true;
@@ -62,15 +64,18 @@ void Node::run() { loop_.run("millrace-ctl"); }
 
 Status Node::start_jobmanager(const cli::CommandLine& line, const std::string& rest,
                               web::ReadDocument read_document) {
-    log::configure(level_named(line.log_level), line.log_format == "json" ? log::Format::kJson : log::Format::kText);
+    log::configure(level_named(line.log_level),
+                   line.log_format == "json" ? log::Format::kJson : log::Format::kText);
     MILLRACE_TRY_ASSIGN(auto address, net::parse_address(line.jobmanager, 6123));
-    jobmanager::JobManager::Options options{.address = std::move(address),
-                                            .scope = scope_of(line),
-                                            .cluster = line.cluster,
-                                            .epoch = LeaderEpoch{static_cast<std::uint64_t>(clock_.wall_ms())},
-                                            .heartbeat_timeout = std::chrono::milliseconds(line.heartbeat_timeout_ms),
-                                            .seed = fresh_seed()};
-    options.heartbeat_interval = std::min<Duration>(options.heartbeat_interval, options.heartbeat_timeout / 4);
+    jobmanager::JobManager::Options options{
+        .address = std::move(address),
+        .scope = scope_of(line),
+        .cluster = line.cluster,
+        .epoch = LeaderEpoch{static_cast<std::uint64_t>(clock_.wall_ms())},
+        .heartbeat_timeout = std::chrono::milliseconds(line.heartbeat_timeout_ms),
+        .seed = fresh_seed()};
+    options.heartbeat_interval =
+        std::min<Duration>(options.heartbeat_interval, options.heartbeat_timeout / 4);
     jobmanager_ = std::make_unique<jobmanager::JobManager>(
         loop_, clock_, metrics_, environment_,
         [this](std::function<void()> work) {
@@ -82,7 +87,8 @@ Status Node::start_jobmanager(const cli::CommandLine& line, const std::string& r
     MILLRACE_TRY(jobmanager_->start());
     if (rest.empty()) return {};
     MILLRACE_TRY_ASSIGN(const auto rest_address, net::parse_address(rest, 8081));
-    rest_ = std::make_unique<web::RestApi>(*jobmanager_, metrics_, std::move(read_document), MILLRACE_VERSION);
+    rest_ = std::make_unique<web::RestApi>(*jobmanager_, metrics_, std::move(read_document),
+                                           MILLRACE_VERSION);
     http_ = std::make_unique<net::HttpServer>(
         loop_, process_metrics_, net::HttpServer::Options{.scope = scope_of(line)},
         [this](net::HttpRequest request, net::HttpResponder responder) {
@@ -93,7 +99,8 @@ Status Node::start_jobmanager(const cli::CommandLine& line, const std::string& r
 
 Status Node::start_taskmanager(const cli::CommandLine& line, const memory::MemoryBudget& budget,
                                const net::Address& jobmanager) {
-    log::configure(level_named(line.log_level), line.log_format == "json" ? log::Format::kJson : log::Format::kText);
+    log::configure(level_named(line.log_level),
+                   line.log_format == "json" ? log::Format::kJson : log::Format::kText);
     MILLRACE_TRY_ASSIGN(auto data, net::parse_address(line.data, 0));
     const std::size_t cores = static_cast<std::size_t>(sysconf(_SC_NPROCESSORS_ONLN));
     taskmanager::TaskManager::Options options{
@@ -104,8 +111,8 @@ Status Node::start_taskmanager(const cli::CommandLine& line, const memory::Memor
         .id = fmt::format("tm-{}-{:08x}", getpid(), static_cast<std::uint32_t>(fresh_seed())),
         .workers = line.workers > 0 ? line.workers : cores,
         .memory = budget};
-    taskmanager_ = std::make_unique<taskmanager::TaskManager>(loop_, clock_, metrics_, operators::builtin_operators(),
-                                                              std::move(options));
+    taskmanager_ = std::make_unique<taskmanager::TaskManager>(
+        loop_, clock_, metrics_, operators::builtin_operators(), std::move(options));
     return taskmanager_->start();
 }
 
@@ -121,22 +128,29 @@ Result<memory::MemoryBudget> budget_of(const cli::CommandLine& line, std::uint32
         has_slots = has_slots || settings.back().key == "taskmanager.numberOfTaskSlots";
     }
     if (!has_slots) {
-        settings.push_back({.key = "taskmanager.numberOfTaskSlots", .value = std::to_string(slots_default)});
+        settings.push_back(
+            {.key = "taskmanager.numberOfTaskSlots", .value = std::to_string(slots_default)});
     }
-    return memory::MemoryBudget::derive(settings, {.cgroup_limit_bytes = memory::cgroup_limit_bytes(),
-                                                   .process_bytes_default = kProcessBytesDefault});
+    return memory::MemoryBudget::derive(
+        settings, {.cgroup_limit_bytes = memory::cgroup_limit_bytes(memory::SystemFiles{}),
+                   .process_bytes_default = kProcessBytesDefault});
 }
 
 cli::ExitCode exit_with(const Error& error) {
     fmt::print(stderr, "millrace: {}\n", error.message);
     switch (error.code) {
         case Code::kInvalidOption:
-        case Code::kInvalidArgument: return cli::ExitCode::kBadConfig;
-        case Code::kPermissionDenied: return cli::ExitCode::kNotPermitted;
+        case Code::kInvalidArgument:
+            return cli::ExitCode::kBadConfig;
+        case Code::kPermissionDenied:
+            return cli::ExitCode::kNotPermitted;
         case Code::kUnavailable:
-        case Code::kAlreadyExists: return cli::ExitCode::kUnavailable;
-        case Code::kDeadlineExceeded: return cli::ExitCode::kTimedOut;
-        default: return cli::ExitCode::kFailed;
+        case Code::kAlreadyExists:
+            return cli::ExitCode::kUnavailable;
+        case Code::kDeadlineExceeded:
+            return cli::ExitCode::kTimedOut;
+        default:
+            return cli::ExitCode::kFailed;
     }
 }
 

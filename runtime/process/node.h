@@ -15,9 +15,9 @@
 #include "runtime/base/metrics.h"
 #include "runtime/cli/command_line.h"
 #include "runtime/jobmanager/jobmanager.h"
-#include "runtime/process/job_environment.h"
 #include "runtime/net/event_loop.h"
 #include "runtime/net/http_server.h"
+#include "runtime/process/job_environment.h"
 #include "runtime/task/blocking_pool.h"
 #include "runtime/taskmanager/taskmanager.h"
 #include "runtime/web/rest_api.h"
@@ -32,7 +32,8 @@ class Node {
     ~Node();
 
     // Opens the control port, and the REST port unless `rest` is empty.
-    Status start_jobmanager(const cli::CommandLine& line, const std::string& rest, web::ReadDocument read_document);
+    Status start_jobmanager(const cli::CommandLine& line, const std::string& rest,
+                            web::ReadDocument read_document);
     // Maps the memory that `budget` says and connects to `jobmanager`.
     Status start_taskmanager(const cli::CommandLine& line, const memory::MemoryBudget& budget,
                              const net::Address& jobmanager);

@@ -1,0 +1,38 @@
+// The one list of everything that a job file can name.
+
+#include "operators/discard_sink.h"
+#include "operators/generate_source.h"
+#include "operators/learning/evaluate_source.h"
+#include "operators/learning/features_step.h"
+#include "operators/learning/predict_step.h"
+#include "operators/learning/train_step.h"
+#include "operators/print_sink.h"
+#include "operators/registry.h"
+#include "runtime/base/check.h"
+
+namespace millrace::operators {
+namespace {
+
+Status add_all(Registry& registry) {
+    MILLRACE_TRY(registry.add(DiscardSink::spec()));
+    MILLRACE_TRY(registry.add(EvaluateSource::spec()));
+    MILLRACE_TRY(registry.add(FeaturesStep::spec()));
+    MILLRACE_TRY(registry.add(GenerateSource::spec()));
+    MILLRACE_TRY(registry.add(PredictStep::spec()));
+    MILLRACE_TRY(registry.add(PrintSink::spec()));
+    MILLRACE_TRY(registry.add(TrainStep::spec()));
+    return {};
+}
+
+}  // namespace
+
+const Registry& builtin_operators() {
+    static const Registry kRegistry = [] {
+        Registry registry;
+        MILLRACE_CHECK(add_all(registry).has_value());
+        return registry;
+    }();
+    return kRegistry;
+}
+
+}  // namespace millrace::operators
