@@ -2,6 +2,7 @@
 
 #include "operators/discard_sink.h"
 #include "operators/generate_source.h"
+#include "operators/kafka/kafka_specs.h"
 #include "operators/learning/evaluate_source.h"
 #include "operators/learning/features_step.h"
 #include "operators/learning/predict_step.h"
@@ -18,6 +19,8 @@ Status add_all(Registry& registry) {
     MILLRACE_TRY(registry.add(EvaluateSource::spec()));
     MILLRACE_TRY(registry.add(FeaturesStep::spec()));
     MILLRACE_TRY(registry.add(GenerateSource::spec()));
+    MILLRACE_TRY(registry.add(kafka_sink_spec()));
+    MILLRACE_TRY(registry.add(kafka_source_spec()));
     MILLRACE_TRY(registry.add(PredictStep::spec()));
     MILLRACE_TRY(registry.add(PrintSink::spec()));
     MILLRACE_TRY(registry.add(TrainStep::spec()));

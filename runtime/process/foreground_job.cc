@@ -28,21 +28,25 @@ ExitCode code_of(const jobmanager::JobEntry& entry) {
 
 }  // namespace
 
-Status ForegroundJob::start(const proto::Job& job, const std::string& brokers) {
+Status ForegroundJob::start(const proto::Job& job, const operators::KafkaConnection& kafka) {
     node_.emplace();
-    node_->environment().set_default_brokers(brokers);
+    node_->environment().set_default_cluster(kafka);
     cli::CommandLine line = line_;
     line.jobmanager = "127.0.0.1:0";
     line.data = "127.0.0.1:0";
     if (line.log_level == "info") line.log_level = "warn";
     MILLRACE_TRY(node_->start_jobmanager(line, "", nullptr));
-    const auto slots = static_cast<std::uint32_t>(std::max(jobfile::slots_needed(job), 1));
+    auto slots = static_cast<std::uint32_t>(std::max(jobfile::slots_needed(job), 1));
+    for (const proto::Job& helper : helpers_) {
+        slots += static_cast<std::uint32_t>(std::max(jobfile::slots_needed(helper), 1));
+    }
     MILLRACE_TRY_ASSIGN(const auto budget, budget_of(line, slots));
     return node_->start_taskmanager(line, budget, {"127.0.0.1", node_->jobmanager().port()});
 }
 
-ExitCode ForegroundJob::run(proto::Job job, std::string document, const std::string& brokers) {
-    if (Status started = start(job, brokers); !started) return exit_with(started.error());
+ExitCode ForegroundJob::run(proto::Job job, std::string document,
+                            const operators::KafkaConnection& kafka) {
+    if (Status started = start(job, kafka); !started) return exit_with(started.error());
     table_.emplace(node_->clock());
     if (line_.seconds > 0) deadline_ = node_->clock().now() + std::chrono::seconds(line_.seconds);
     submit_when_ready(std::move(job), std::move(document));
@@ -63,14 +67,21 @@ void ForegroundJob::submit_when_ready(proto::Job job, std::string document) {
                                  });
         return;
     }
-    node_->jobmanager().submit(std::move(job), std::move(document),
-                               [this](Result<JobId> submitted) {
-                                   if (!submitted) {
-                                       end(exit_with(submitted.error()));
-                                       return;
-                                   }
-                                   id_ = *submitted;
-                                   watch();
+    submit_helpers(0, [this, job = std::move(job), document = std::move(document)] {
+        node_->jobmanager().submit(job, document, [this](Result<JobId> submitted) {
+            if (!submitted) return end(exit_with(submitted.error()));
+            id_ = *submitted;
+            watch();
+        });
+    });
+}
+
+void ForegroundJob::submit_helpers(std::size_t next, std::function<void()> then) {
+    if (next == helpers_.size()) return then();
+    node_->jobmanager().submit(helpers_[next], "",
+                               [this, next, then = std::move(then)](Result<JobId> submitted) {
+                                   if (!submitted) return end(exit_with(submitted.error()));
+                                   submit_helpers(next + 1, then);
                                });
 }
 

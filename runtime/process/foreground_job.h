@@ -23,19 +23,24 @@ class ForegroundJob {
     explicit ForegroundJob(const cli::CommandLine& line) : line_(line) {}
 
     // Ends with the job; or after `line.seconds`, or at the first Ctrl-C, with the job cancelled.
-    cli::ExitCode run(proto::Job job, std::string document, const std::string& brokers);
+    cli::ExitCode run(proto::Job job, std::string document,
+                      const operators::KafkaConnection& kafka);
+    // A job that runs beside the main one and before it, for example a generator.
+    void add_helper_job(proto::Job job) { helpers_.push_back(std::move(job)); }
     // Called once a second while the job runs.
     void on_second(std::function<void(const jobmanager::JobEntry&)> listener) {
         on_second_ = std::move(listener);
     }
 
   private:
-    Status start(const proto::Job& job, const std::string& brokers);
+    Status start(const proto::Job& job, const operators::KafkaConnection& kafka);
     void submit_when_ready(proto::Job job, std::string document);
+    void submit_helpers(std::size_t next, std::function<void()> then);
     void watch();
     void end(cli::ExitCode code);
 
     const cli::CommandLine& line_;
+    std::vector<proto::Job> helpers_;
     std::optional<Node> node_;
     std::optional<LiveTable> table_;
     std::function<void(const jobmanager::JobEntry&)> on_second_;

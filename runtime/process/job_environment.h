@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "operators/kafka/kafka_directory.h"
 #include "operators/kafka/kafka_settings.h"
 #include "runtime/base/clock.h"
 #include "runtime/jobmanager/split_directory.h"
@@ -22,8 +23,8 @@ class JobEnvironment final : public jobmanager::SplitDirectory {
 
     explicit JobEnvironment(const Clock& clock) : clock_(clock) {}
 
-    // Names the brokers of the cluster `default`. Before the first job.
-    void set_default_brokers(std::string brokers);
+    // Names the cluster `default`. Before the first job.
+    void set_default_cluster(operators::KafkaConnection connection);
 
     Result<std::vector<proto::SplitAssignment>> resolve(const proto::Job& job, int index) override;
     Result<std::vector<proto::SplitAssignment>> look_again(const proto::Job& job,
@@ -35,6 +36,10 @@ class JobEnvironment final : public jobmanager::SplitDirectory {
     // The connection that a source or sink names: the job's own, or the server's.
     Result<operators::KafkaConnection> connection_of(const proto::Job& job,
                                                      const std::string& cluster) const;
+
+    Result<std::vector<proto::SplitAssignment>> kafka_splits(const proto::Job& job,
+                                                             const proto::Source& source,
+                                                             operators::StartRule rule);
 
     const Clock& clock_;
     std::vector<operators::KafkaConnection> clusters_;

@@ -32,7 +32,8 @@ Status start_jobmanager(Node& node, const cli::CommandLine& line,
                         const jobfile::ExpressionChecker* expressions) {
     std::vector<std::string> clusters;
     if (!line.kafka.empty()) {
-        node.environment().set_default_brokers(line.kafka);
+        node.environment().set_default_cluster(
+            {.name = "default", .brokers = line.kafka, .properties = {}});
         clusters.emplace_back("default");
     }
     MILLRACE_TRY(node.start_jobmanager(line, line.server,
@@ -87,7 +88,9 @@ ExitCode run_job(const cli::CommandLine& line, const jobfile::ExpressionChecker*
     if (!validation) return validation.error();
     ForegroundJob job(line);
     return job.run(std::move(*validation->job), validation->resolved,
-                   line.kafka.empty() ? "localhost:9092" : line.kafka);
+                   {.name = "default",
+                    .brokers = line.kafka.empty() ? "localhost:9092" : line.kafka,
+                    .properties = {}});
 }
 
 }  // namespace millrace::process

@@ -1,0 +1,99 @@
+// `millrace demo`: an embedded or real broker, a generator, and the shipped click job, in one
+// process.
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+
+#include <fmt/core.h>
+
+#include "embedded_jobs.h"
+#include "operators/kafka/embedded_broker.h"
+#include "operators/kafka/kafka_directory.h"
+#include "runtime/jobfile/validate.h"
+#include "runtime/process/foreground_job.h"
+#include "runtime/process/job_roles.h"
+
+namespace millrace::process {
+namespace {
+
+struct Topic {
+    const char* name;
+    int partitions;
+};
+constexpr std::array kTopics{Topic{"ad_clicks", 4}, Topic{"ad_predictions", 4},
+                             Topic{"ad_quality", 1}, Topic{"ctr_dlq", 1}};
+
+// The embedded broker answers an empty fetch only after the whole wait.
+const operators::KafkaProperties kEmbeddedProperties{{"fetch.wait.max.ms", "10"}};
+
+std::string generator_job(const std::string& rate) {
+    return fmt::format(
+        "version: 1\nname: ctr-generator\n"
+        "sources:\n  impressions: {{ type: generate, preset: ctr, rate: {} }}\n"
+        "sinks:\n  out: {{ type: kafka, from: impressions, topic: ad_clicks, key: impression_id "
+        "}}\n",
+        rate);
+}
+
+Result<proto::Job> job_from(const std::string& name, const std::string& text) {
+    jobfile::Validation validation = jobfile::validate({{.name = name, .text = text}}, {});
+    if (validation.job != nullptr) return std::move(*validation.job);
+    return fail(
+        Code::kInvalidOption, "{}",
+        config::report(validation.diagnostics, validation.sources, config::ReportForm::kText));
+}
+
+Result<std::unique_ptr<operators::EmbeddedBroker>> start_broker() {
+    MILLRACE_TRY_ASSIGN(auto broker, operators::EmbeddedBroker::start());
+    for (const Topic& topic : kTopics)
+        MILLRACE_TRY(broker->create_topic(topic.name, topic.partitions));
+    return broker;
+}
+
+Status create_topics(const operators::KafkaConnection& connection) {
+    const SystemClock clock;
+    MILLRACE_TRY_ASSIGN(auto directory, operators::KafkaDirectory::open(connection, "", clock));
+    for (const Topic& topic : kTopics) {
+        const Status created = directory->create_topic(topic.name, topic.partitions);
+        if (!created && created.error().code != Code::kAlreadyExists) return created;
+    }
+    return {};
+}
+
+void write_address(const std::string& path, const std::string& address) {
+    if (!path.empty()) std::ofstream(path) << address << "\n";
+}
+
+}  // namespace
+
+cli::ExitCode run_demo(const cli::CommandLine& line, const jobfile::ExpressionChecker*) {
+    auto generator = job_from("generator", generator_job(line.rate));
+    if (!generator) return exit_with(generator.error());
+    auto click_job = job_from("ctr.yaml", kCtrJob);
+    if (!click_job) return exit_with(click_job.error());
+
+    operators::KafkaConnection connection{
+        .name = "default", .brokers = line.kafka, .properties = {}};
+    std::unique_ptr<operators::EmbeddedBroker> broker;
+    if (line.kafka.empty()) {
+        auto started = start_broker();
+        if (!started) return exit_with(started.error());
+        broker = std::move(*started);
+        connection.brokers = broker->address();
+        connection.properties = kEmbeddedProperties;
+    } else if (Status created = create_topics(connection); !created) {
+        return exit_with(created.error());
+    }
+    fmt::print(stderr, "{} Kafka  {}   (ad_clicks, ad_predictions, ad_quality, ctr_dlq)\n",
+               broker != nullptr ? "embedded" : "real", connection.brokers);
+    write_address(line.port_file, connection.brokers);
+    ForegroundJob demo(line);
+    demo.add_helper_job(std::move(*generator));
+    const cli::ExitCode code = demo.run(std::move(*click_job), kCtrJob, connection);
+    if (broker != nullptr)
+        fmt::print(stderr, "the embedded broker and its topics are gone with this process\n");
+    return code == cli::ExitCode::kInterrupted ? cli::ExitCode::kDone : code;
+}
+
+}  // namespace millrace::process
