@@ -211,12 +211,17 @@ Status insert(Node& root, std::string_view name, std::size_t column) {
             return fail(Code::kInvalidArgument, "a name has an empty part between dots: {}", name);
         const auto found = std::find_if(node->members.begin(), node->members.end(),
                                         [&](const Node& member) { return member.name == part; });
+        const bool is_new = found == node->members.end();
         const bool is_last = dot == rest.size();
-        if (found != node->members.end() && (is_last || found->column >= 0)) {
+        if (!is_new && (is_last || found->column >= 0)) {
             return fail(Code::kInvalidArgument, "a name is both a value and an object: {}", name);
         }
-        if (found == node->members.end()) node->members.push_back({.name = part, .members = {}});
-        node = found == node->members.end() ? &node->members.back() : &*found;
+        if (is_new) {
+            node->members.push_back({.name = part, .members = {}});
+            node = &node->members.back();
+        } else {
+            node = &*found;
+        }
         if (is_last) break;
         rest.remove_prefix(dot + 1);
     }

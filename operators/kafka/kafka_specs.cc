@@ -1,6 +1,5 @@
 #include "operators/kafka/kafka_specs.h"
 
-#include "operators/format/csv_decoder.h"
 #include "operators/format/json_decoder.h"
 #include "operators/format/json_encoder.h"
 #include "operators/job_resources.h"
@@ -16,14 +15,10 @@ Result<std::unique_ptr<RecordDecoder>> make_decoder(const proto::Job& job,
                                                     const proto::Source& source) {
     MILLRACE_TRY_ASSIGN(auto schema, declared_schema(job, source));
     const DecodeRules rules = decode_rules(job, source);
-    if (source.format() == proto::FORMAT_JSON) {
-        MILLRACE_TRY_ASSIGN(auto decoder, JsonDecoder::make(std::move(schema), rules));
-        return decoder;
+    if (source.format() != proto::FORMAT_JSON) {
+        return fail(Code::kInvalidArgument, "source {}: a Kafka source reads JSON", source.name());
     }
-    const auto dialect = source.format() == proto::FORMAT_TSV ? CsvDecoder::Dialect::kTsv
-                                                              : CsvDecoder::Dialect::kCsv;
-    MILLRACE_TRY_ASSIGN(auto decoder,
-                        CsvDecoder::make(std::move(schema), rules, dialect, std::nullopt));
+    MILLRACE_TRY_ASSIGN(auto decoder, JsonDecoder::make(std::move(schema), rules));
     return decoder;
 }
 
