@@ -25,7 +25,7 @@ Sums sums_of(const jobmanager::JobEntry& entry) {
         sums.rejected += report.records_rejected();
         if (graph.operators[vertex.operators.front()].kind != graph::OperatorKind::kSource)
             continue;
-        sums.read += std::max(report.records_in(), report.records_out());
+        sums.read += report.records_in();
         sums.lag += std::max<std::int64_t>(report.pending_records(), 0);
     }
     return sums;

@@ -42,7 +42,12 @@ std::size_t working_set_bytes(const graph::JobGraph& graph, std::uint32_t vertex
 
 AttemptTask::AttemptTask(const Plan& plan, const graph::Placement& placement,
                          memory::SlotMemory& slot)
-    : placement_(placement), vertex_(plan.graph.vertices[placement.vertex]), slot_(slot) {}
+    : placement_(placement),
+      vertex_(plan.graph.vertices[placement.vertex]),
+      root_name_(plan.graph.operators[vertex_.operators.front()].name),
+      is_source_(plan.graph.operators[vertex_.operators.front()].kind ==
+                 graph::OperatorKind::kSource),
+      slot_(slot) {}
 
 AttemptTask::~AttemptTask() = default;
 
@@ -209,7 +214,12 @@ void AttemptTask::report(const std::vector<metrics::Registry::Sample>& samples,
         std::string_view name = sample.name;
         const auto is = [&](std::string_view wanted) { return name.ends_with(wanted); };
         const auto whole = static_cast<std::uint64_t>(std::max(sample.value, 0.0));
-        if (is("_task_numRecordsIn")) report.set_records_in(whole);
+        if (is("_task_numRecordsIn") && !is_source_) report.set_records_in(whole);
+        // What a source has read: a row counts once, whoever reads it next.
+        if (is("_operator_numRecordsOut") && is_source_ &&
+            label_of(sample.labels, "operator_name") == root_name_) {
+            report.set_records_in(whole);
+        }
         if (is("_task_numRecordsOut")) report.set_records_out(whole);
         if (is("_task_numBytesIn")) report.set_bytes_in(whole);
         if (is("_task_numBytesOut")) report.set_bytes_out(whole);

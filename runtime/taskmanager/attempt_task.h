@@ -95,6 +95,8 @@ class AttemptTask {
 
     const graph::Placement placement_;
     const graph::Vertex& vertex_;
+    const std::string root_name_;
+    const bool is_source_;
     memory::SlotMemory& slot_;
     Bell bell_;
     std::optional<memory::OwnerId> owner_;
