@@ -8,7 +8,7 @@
 //
 // Threads:    one.
 // Ownership:  see RecordEncoder.
-// Limits:     see RecordEncoder.
+// Limits:     see RecordEncoder; a row may be put off with up to 32 bytes of room to spare.
 // Failure:    see RecordEncoder.
 
 #pragma once

@@ -23,10 +23,15 @@ class PaddedRecord {
   public:
     static constexpr std::size_t kPadding = 64;
 
+    // Whether kPadding more bytes than these may be read where they stand. REQUIRES: not empty.
+    [[nodiscard]] static bool may_read_beyond(std::string_view bytes) {
+        const auto last = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size() - 1);
+        return !kAlwaysCopy && last % kPageBytes < kPageBytes - kPadding;
+    }
+
     // The same bytes, with kPadding more behind them that may be read. REQUIRES: not empty.
     std::string_view of(std::string_view record) {
-        const auto last = reinterpret_cast<std::uintptr_t>(record.data() + record.size() - 1);
-        if (!kAlwaysCopy && last % kPageBytes < kPageBytes - kPadding) [[likely]] {
+        if (may_read_beyond(record)) [[likely]] {
             return record;
         }
         if (copy_.size() < record.size() + kPadding) {
