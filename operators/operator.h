@@ -129,7 +129,7 @@ class Operator {
         (void)output;
         return {};
     }
-    // When on_tick() is wanted next; TimePoint::max() = never. Asked after every call.
+    // When on_tick() is wanted next; TimePoint::max() = never. Asked after every call and ring.
     [[nodiscard]] virtual TimePoint next_tick() const { return TimePoint::max(); }
 
     // What hinders the operator from outside although it is not a failure, for people: a broker

@@ -112,7 +112,7 @@ class ChainNode final : public operators::Output {
     bool is_open = false;
     bool is_blocked = false;  // Said kBlocked about the inbox's front, and nothing rang since.
     bool is_dry = false;      // A source that had nothing, and nothing rang since.
-    bool has_ticked = false;  // The last call was on_tick().
+    bool has_ticked = false;  // Nothing but ticks ran since its on_tick(): others come first.
     bool has_ended = false;
 
   private:

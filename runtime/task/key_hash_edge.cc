@@ -127,7 +127,7 @@ class KeyHashEdge final : public OutputEdge {
             pending_[lane_of_row_[row]].rows.push_back(static_cast<std::uint16_t>(row));
         }
         rows_waiting_ += batch->rows();
-        held_bytes_ += batch->bytes();
+        held_bytes_ += std::max(batch->bytes(), batch->own_bytes());
     }
 
     static bool is_full(const Pending& pending) {

@@ -51,6 +51,11 @@ std::size_t LocalChannel::free_window() {
     return window_bytes_ - bytes_.load(std::memory_order_relaxed);
 }
 
+void LocalChannel::ring(const std::atomic<Waker*>& end) {
+    // An end that comes later looks at the channel in its first step, ring or no ring.
+    if (Waker* const waker = end.load()) waker->wake();
+}
+
 bool LocalChannel::is_low(std::size_t bytes, std::size_t polled) const {
     return bytes <= window_bytes_ / 2 &&
            pushed_.load(std::memory_order_relaxed) - polled <= (kSlots - kControlSlots) / 2;
@@ -62,7 +67,7 @@ void LocalChannel::push(data::Element element) {
     bytes_.fetch_add(bytes_of(element), std::memory_order_relaxed);
     ring_[at % kSlots] = std::move(element);
     pushed_.store(at + 1, std::memory_order_release);
-    if (consumer_ != nullptr) consumer_->wake();
+    ring(consumer_);
 }
 
 std::optional<data::Element> LocalChannel::poll() {
@@ -73,9 +78,8 @@ std::optional<data::Element> LocalChannel::poll() {
     const std::size_t size = bytes_of(*element);
     const std::size_t bytes = bytes_.fetch_sub(size) - size;
     polled_.store(at + 1);
-    if (producer_waits_.load() && is_low(bytes, at + 1) && producer_waits_.exchange(false) &&
-        producer_ != nullptr) {
-        producer_->wake();
+    if (producer_waits_.load() && is_low(bytes, at + 1) && producer_waits_.exchange(false)) {
+        ring(producer_);
     }
     return element;
 }

@@ -31,8 +31,9 @@ class LocalChannel final : public InputChannel, public OutputChannel {
     // REQUIRES: window_bytes > 0.
     explicit LocalChannel(std::size_t window_bytes);
 
-    void attach_consumer(Waker& waker) override { consumer_ = &waker; }
-    void attach_producer(Waker& waker) override { producer_ = &waker; }
+    // The other end may be in use already: tasks of a job start in any order.
+    void attach_consumer(Waker& waker) override { consumer_.store(&waker); }
+    void attach_producer(Waker& waker) override { producer_.store(&waker); }
 
     // The producer's end.
     [[nodiscard]] bool has_room() override;
@@ -58,10 +59,14 @@ class LocalChannel final : public InputChannel, public OutputChannel {
     // Asks `fits`; when it does not, says that the producer waits and asks once more.
     [[nodiscard]] bool has_room_or_waits(bool (LocalChannel::*fits)() const);
 
-    // Constant after construction and attaching.
+    // Rings an end, if it is there already.
+    static void ring(const std::atomic<Waker*>& end);
+
     const std::size_t window_bytes_;
-    Waker* producer_ = nullptr;
-    Waker* consumer_ = nullptr;
+
+    // Written once, by the task that holds the end.
+    std::atomic<Waker*> producer_{nullptr};
+    std::atomic<Waker*> consumer_{nullptr};
 
     // Written by the producer.
     alignas(64) std::atomic<std::size_t> pushed_{0};  // Elements ever pushed.

@@ -114,7 +114,10 @@ void OperatorChain::close() noexcept {
 }
 
 void OperatorChain::unblock() {
-    for (const auto& node : nodes_) node->is_blocked = node->is_dry = false;
+    for (const auto& node : nodes_) {
+        node->is_blocked = node->is_dry = false;
+        node->tick = node->op().next_tick();
+    }
 }
 
 Status OperatorChain::advance_edges(TimePoint now) {
@@ -144,23 +147,32 @@ bool OperatorChain::is_tick_runnable(ChainNode& node) const {
 
 Result<bool> OperatorChain::run_one(TimePoint now) {
     commons_.now = now;
+    ChainNode* ticked_last = nullptr;
     for (ChainNode* node : deepest_first_) {
-        const bool front = is_front_runnable(*node);
-        // A tick goes first, but never twice in a row while there is input.
-        if (is_tick_runnable(*node) && !(front && node->has_ticked)) {
+        const bool is_due = is_tick_runnable(*node);
+        if (is_due && !node->has_ticked) {
             MILLRACE_TRY(in_step(*node, run_tick(*node)));
             return true;
         }
-        if (front) {
+        if (is_front_runnable(*node)) {
             MILLRACE_TRY(in_step(*node, run_node(*node)));
             return true;
         }
+        if (is_due) ticked_last = node;
     }
     if (may_take_input()) {
+        allow_ticks();
         MILLRACE_TRY_ASSIGN(const bool took, take_input());
         if (took) return true;
     }
-    return false;
+    // An operator that is due again at once gets its turn after everybody else.
+    if (ticked_last == nullptr) return false;
+    MILLRACE_TRY(in_step(*ticked_last, run_tick(*ticked_last)));
+    return true;
+}
+
+void OperatorChain::allow_ticks() {
+    for (const auto& node : nodes_) node->has_ticked = false;
 }
 
 Status OperatorChain::run_tick(ChainNode& node) {
@@ -172,7 +184,7 @@ Status OperatorChain::run_tick(ChainNode& node) {
 }
 
 Status OperatorChain::run_node(ChainNode& node) {
-    node.has_ticked = false;
+    allow_ticks();
     Result<Progress> progress = run_front(node);
     node.tick = node.op().next_tick();
     MILLRACE_TRY(node.take_failure());

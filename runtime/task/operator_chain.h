@@ -98,7 +98,7 @@ class OperatorChain {
     // Closes what was opened. Idempotent.
     void close() noexcept;
 
-    // Tries again what was blocked: something rang.
+    // Tries again what was blocked, and asks for ticks anew: something rang.
     void unblock();
     // Carries on with what edges hold back or let linger.
     Status advance_edges(TimePoint now);
@@ -135,6 +135,8 @@ class OperatorChain {
     Result<bool> poll_source(ChainNode& root);
     // One call of one operator.
     Status run_tick(ChainNode& node);
+    // Something else had its turn: everybody may tick again.
+    void allow_ticks();
     Status run_node(ChainNode& node);
     Result<operators::Progress> run_front(ChainNode& node);
     Result<operators::Progress> run_barrier(ChainNode& node,
