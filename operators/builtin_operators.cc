@@ -1,6 +1,8 @@
 // The one list of everything that a job file can name.
 
 #include "operators/discard_sink.h"
+#include "operators/file_sink.h"
+#include "operators/file_source.h"
 #include "operators/generate_source.h"
 #include "operators/kafka/kafka_specs.h"
 #include "operators/learning/evaluate_source.h"
@@ -9,6 +11,7 @@
 #include "operators/learning/train_step.h"
 #include "operators/print_sink.h"
 #include "operators/registry.h"
+#include "operators/socket_source.h"
 #include "runtime/base/check.h"
 
 namespace millrace::operators {
@@ -18,11 +21,14 @@ Status add_all(Registry& registry) {
     MILLRACE_TRY(registry.add(DiscardSink::spec()));
     MILLRACE_TRY(registry.add(EvaluateSource::spec()));
     MILLRACE_TRY(registry.add(FeaturesStep::spec()));
+    MILLRACE_TRY(registry.add(FileSink::spec()));
+    MILLRACE_TRY(registry.add(FileSource::spec()));
     MILLRACE_TRY(registry.add(GenerateSource::spec()));
     MILLRACE_TRY(registry.add(kafka_sink_spec()));
     MILLRACE_TRY(registry.add(kafka_source_spec()));
     MILLRACE_TRY(registry.add(PredictStep::spec()));
     MILLRACE_TRY(registry.add(PrintSink::spec()));
+    MILLRACE_TRY(registry.add(SocketSource::spec()));
     MILLRACE_TRY(registry.add(TrainStep::spec()));
     return {};
 }

@@ -1,8 +1,13 @@
-// Takes records and drops them; the task's own metrics count them.
+// Takes rows, counts them, and forgets them.
 //
-// Threads, Ownership, Limits, Failure: as the operator contract says.
+// Threads:    the task's.
+// Ownership:  keeps nothing.
+// Limits:     none.
+// Failure:    none.
 
 #pragma once
+
+#include <cstdint>
 
 #include "operators/operator.h"
 #include "operators/registry.h"
@@ -13,10 +18,13 @@ class DiscardSink final : public Step {
   public:
     static OperatorSpec spec();
 
-    Status open(OperatorContext&) override { return {}; }
-    Result<Progress> process(const data::BatchPtr&, std::uint32_t, Output&) override {
-        return Progress::kDone;
-    }
+    Status open(OperatorContext& context) override;
+    Result<Progress> process(const data::BatchPtr& batch, std::uint32_t input,
+                             Output& output) override;
+    Status on_watermark(data::Watermark, Output&) override { return {}; }
+
+  private:
+    metrics::Counter* rows_ = nullptr;
 };
 
 }  // namespace millrace::operators

@@ -1,66 +1,86 @@
-// Makes records from their number: the synthetic click stream, or a sequence.
+// Makes records out of their number: ad impressions with their label, or a sequence.
 //
-// Record n is a pure function of n and the seed, so a restart repeats exactly what came before. The
-// whole stream is one split, read by the subtask that has it; other subtasks have nothing to do.
+// Event number n is a pure function of preset, seed and n, so a restart makes the same records. The
+// whole stream is one split, made by the subtask that has it; others have nothing to do. A snapshot
+// holds the number of the first event that was not emitted.
 //
-// Threads, Ownership, Failure: as the operator contract says.
-// Limits:     one batch a call; at most `rate` records a second, counted from the first poll.
+//   ctr:       impression_id "i%08d" of n, ts 1700000000000 + n, f0 to f19, label (ml::Synthetic-
+//              CtrStream)
+//   sequence:  value n
+//
+// Threads:    the task's.
+// Ownership:  owns the stream.
+// Limits:     one batch a poll; after a pause at most kCatchUp worth of events comes at once.
+// Failure:    memory only.
 
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 
-#include "ml/synthetic_ctr.h"
 #include "operators/operator.h"
 #include "operators/registry.h"
+#include "operators/source_batcher.h"
+#include "operators/split_positions.h"
 #include "runtime/data/batch_builder.h"
+#include "runtime/data/schema.h"
 
 namespace millrace::operators {
 
 class GenerateSource final : public Source {
   public:
+    static constexpr Duration kCatchUp = std::chrono::seconds(1);
+
     enum class Preset : std::uint8_t { kCtr, kSequence };
 
     struct Options {
-        Preset preset = Preset::kCtr;
+        Preset preset = Preset::kSequence;
+        std::optional<double> rate;  // Events a second; none = as fast as they are taken.
         std::uint64_t seed = 1;
-        double rate = 0;                    // Records a second; 0 = as fast as they are taken.
-        std::optional<std::int64_t> limit;  // Records in all.
+        std::optional<std::int64_t> limit;  // Events in all; none = no end.
+        Duration linger = kLingerDefault;
     };
 
-    // The time of record 0 of the click stream; each one after it is a millisecond later.
+    // The time of event 0; each one after it is a millisecond later.
     static constexpr std::int64_t kFirstMs = 1'700'000'000'000;
 
-    explicit GenerateSource(const Options& options);
-
     static OperatorSpec spec();
-    static Result<data::SchemaPtr> schema_of(Preset preset);
+    [[nodiscard]] static data::SchemaPtr schema_of(Preset preset);
+
+    explicit GenerateSource(Options options);
+    ~GenerateSource() override;
 
     Status open(OperatorContext& context) override;
+    Status restore(state::SnapshotReader& reader) override;
     Status add_splits(std::span<const Split> splits) override;
     Result<Progress> poll(Output& output) override;
-    Status on_tick(Output& output) override;
-    [[nodiscard]] TimePoint next_tick() const override { return due_; }
     Result<Progress> snapshot(std::uint64_t checkpoint_id, state::SnapshotWriter& writer) override;
-    Status restore(state::SnapshotReader& reader) override;
+    [[nodiscard]] TimePoint next_tick() const override { return tick_at_; }
+    Status on_tick(Output& output) override;
     void close() noexcept override;
 
   private:
-    // Records that the rate and the limit allow now.
-    [[nodiscard]] std::int64_t allowed(TimePoint now);
-    Status write_click();
-    void write_number();
+    class Maker;  // Writes event n into a builder.
+    class CtrMaker;
+    class SequenceMaker;
+
+    // How many events are due now, at most a batch.
+    std::size_t due_events();
+    void plan_next_tick();
 
     const Options options_;
     OperatorContext* context_ = nullptr;
+    std::optional<Split> split_;
+    std::unique_ptr<Maker> maker_;
     std::optional<data::BatchBuilder> builder_;
-    ml::SyntheticCtrStream stream_;
-    std::optional<std::int32_t> split_;
-    std::int64_t next_ = 0;           // Number of the next record.
-    std::int64_t paced_from_ = 0;     // The record with which the rate began to count,
-    std::optional<TimePoint> began_;  // and when.
-    TimePoint due_ = TimePoint::max();
+
+    std::int64_t next_event_ = 0;
+    // Pacing: `paced_` events have been made since `paced_from_`.
+    std::optional<TimePoint> paced_from_;
+    double paced_ = 0;
+    TimePoint tick_at_ = TimePoint::max();
 };
 
 }  // namespace millrace::operators

@@ -20,6 +20,7 @@
 #include "memory/budget.h"
 #include "operators/kafka/kafka_settings.h"
 #include "operators/learning/shared_model.h"
+#include "operators/line_connection.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/metrics.h"
 #include "runtime/base/status.h"
@@ -36,6 +37,8 @@ class JobResources {
         memory::RegionBudget& task_region;  // Pays for the queues of client libraries.
         // Runs a function on a thread that may block.
         std::function<void(std::function<void()>)> run_blocking;
+        // Opens connections for socket sources; none where jobs may not have any.
+        LineConnector connect_lines{};
     };
 
     JobResources(Environment environment, std::vector<KafkaConnection> connections);

@@ -1,42 +1,56 @@
-// Writes records to standard output, one JSON object a line.
+// Writes each row as a JSON line to standard output.
 //
-// Threads, Ownership: as the operator contract says. Lines of several subtasks are not mixed within
-// a line. Limits:     one write of at most kBufferBytes at a time; a reader that is slow slows the
-// job. Failure:    an Error when standard output cannot be written.
+// At least once: rows are written as they come, and after a restart again from where it starts. A
+// checkpoint waits until they are handed to the system.
+//
+// Threads:    the task's.
+// Ownership:  borrows standard output.
+// Limits:     RowWriter's buffers; a row waits at most kFlushAfter.
+// Failure:    standard output that is closed or full, with the system's words.
 
 #pragma once
 
+#include <cstdint>
 #include <memory>
-#include <vector>
 
-#include "memory/segment.h"
-#include "operators/format/record_encoder.h"
+#include <unistd.h>
+
 #include "operators/operator.h"
 #include "operators/registry.h"
+#include "operators/row_writer.h"
 
 namespace millrace::operators {
 
 class PrintSink final : public Step {
   public:
-    static constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
-
-    explicit PrintSink(std::unique_ptr<RecordEncoder> encoder);
+    static constexpr Duration kFlushAfter = std::chrono::milliseconds(20);
 
     static OperatorSpec spec();
+
+    // Tests give another descriptor.
+    PrintSink(std::unique_ptr<RecordEncoder> encoder, Blocking blocking, int fd = STDOUT_FILENO);
 
     Status open(OperatorContext& context) override;
     Result<Progress> process(const data::BatchPtr& batch, std::uint32_t input,
                              Output& output) override;
+    Status on_watermark(data::Watermark, Output&) override { return {}; }
+    Result<Progress> on_end(Output& output) override;
+    Result<Progress> snapshot(std::uint64_t checkpoint_id, state::SnapshotWriter& writer) override;
+    Status on_tick(Output& output) override;
+    [[nodiscard]] TimePoint next_tick() const override { return flush_at_; }
     void close() noexcept override;
 
   private:
-    // Writes encoded rows, each with its newline.
-    Status write_lines(std::size_t rows);
+    Result<Progress> flushed();
 
-    const std::unique_ptr<RecordEncoder> encoder_;
-    memory::Segment room_;   // Rows as encoded.
-    memory::Segment lines_;  // The same with newlines.
-    std::vector<std::uint32_t> ends_;
+    std::unique_ptr<RecordEncoder> encoder_;  // Until open().
+    const Blocking blocking_;
+    const int fd_;
+    OperatorContext* context_ = nullptr;
+    std::shared_ptr<DetachableWaker> waker_;
+    std::unique_ptr<RowWriter> writer_;
+    std::size_t row_ = 0;  // Of the present batch.
+    TimePoint flush_at_ = TimePoint::max();
 };
 
 }  // namespace millrace::operators

@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "operators/blocking.h"
 #include "operators/kafka/cluster_health.h"
 #include "operators/kafka/kafka_handles.h"
 #include "operators/kafka/kafka_settings.h"
@@ -31,30 +32,6 @@
 #include "runtime/base/thread_annotations.h"
 
 namespace millrace::operators {
-
-// Runs a piece of work on a thread that may block.
-using Blocking = std::function<void(std::function<void()>)>;
-
-// Rings a task's Waker until the task takes it away: librdkafka and pending questions may outlive
-// the operator.
-class DetachableWaker {
-  public:
-    explicit DetachableWaker(Waker& waker) : waker_(&waker) {}
-
-    void wake() MILLRACE_EXCLUDES(mutex_) {
-        const MutexLock lock(mutex_);
-        if (waker_ != nullptr) waker_->wake();
-    }
-    // After it has returned, the Waker is not called any more.
-    void detach() MILLRACE_EXCLUDES(mutex_) {
-        const MutexLock lock(mutex_);
-        waker_ = nullptr;
-    }
-
-  private:
-    Mutex mutex_;
-    Waker* waker_ MILLRACE_GUARDED_BY(mutex_);
-};
 
 // What a topic looks like to a client; `failure` set when it could not be learned.
 struct TopicView {

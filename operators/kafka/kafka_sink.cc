@@ -160,7 +160,7 @@ Status KafkaSink::address(const data::Batch& batch, std::size_t rows, Output& ou
 
 Result<bool> KafkaSink::send(const data::Batch& batch, Output& output) {
     if (sent_ == messages_.size()) return true;
-    const bool each = options_.dead_letters || options_.event_time.has_value();
+    const bool each = options_.dead_letters || options_.timestamp == Timestamp::kEvent;
     const std::size_t tried = each ? send_each(batch) : send_together();
     MILLRACE_TRY(settle_refused(batch, tried, output));
     return sent_ == messages_.size();
@@ -194,10 +194,7 @@ rd_kafka_resp_err_t KafkaSink::send_one(const data::Batch& batch, std::size_t in
     if (options_.dead_letters)
         headers =
             dead_letter_headers(batch, rows_[index], context_->job, context_->clock.wall_ms());
-    if (options_.event_time) {
-        const data::Column& times = batch.column(*options_.event_time);
-        if (!times.is_null(rows_[index])) timestamp_ms = times.as<std::int64_t>()[rows_[index]];
-    }
+    if (options_.timestamp == Timestamp::kEvent) timestamp_ms = event_time(batch, rows_[index]);
     const rd_kafka_resp_err_t error = rd_kafka_producev(
         client_->handle(), RD_KAFKA_V_RKT(topic_.get()), RD_KAFKA_V_PARTITION(message.partition),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_VALUE(message.payload, message.len),
@@ -205,6 +202,13 @@ rd_kafka_resp_err_t KafkaSink::send_one(const data::Batch& batch, std::size_t in
         RD_KAFKA_V_TIMESTAMP(timestamp_ms), RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_END);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) static_cast<void>(headers.release());
     return error;
+}
+
+// 0, which means now, where there is none.
+std::int64_t KafkaSink::event_time(const data::Batch& batch, std::size_t row) const {
+    if (!options_.event_time) return batch.positions().timestamp_ms[row];
+    const data::Column& times = batch.column(*options_.event_time);
+    return times.is_null(row) ? 0 : times.as<std::int64_t>()[row];
 }
 
 // Goes through what librdkafka was offered: counts what it took, rejects what it never will take,

@@ -44,11 +44,16 @@ class KafkaSink final : public Step {
     static constexpr Duration kTopicInterval = std::chrono::minutes(1);
     static constexpr std::size_t kBufferBytes = std::size_t{256} << 10;
 
+    // The time of the Kafka record.
+    enum class Timestamp : std::uint8_t { kSending, kEvent };
+
     struct Options {
         KafkaSettings settings;
         std::string topic;
-        std::optional<std::size_t> key;         // Column whose text is the record's key.
-        std::optional<std::size_t> event_time;  // Column whose value is the record's timestamp.
+        std::optional<std::size_t> key;  // Column whose text is the record's key.
+        Timestamp timestamp = Timestamp::kSending;
+        // Column with the event time; without one it is the time of the source's record.
+        std::optional<std::size_t> event_time;
         bool dead_letters = false;  // Rows of errors_schema(): original bytes, reason in headers.
     };
 
@@ -84,6 +89,7 @@ class KafkaSink final : public Step {
     std::size_t send_together();
     std::size_t send_each(const data::Batch& batch);
     rd_kafka_resp_err_t send_one(const data::Batch& batch, std::size_t index);
+    [[nodiscard]] std::int64_t event_time(const data::Batch& batch, std::size_t row) const;
     Status settle_refused(const data::Batch& batch, std::size_t tried, Output& output);
     Status reject(const data::Batch& batch, std::size_t row, std::string_view code,
                   std::string_view message, Output& output);

@@ -1,26 +1,15 @@
 #include "operators/kafka/kafka_specs.h"
 
-#include "operators/format/json_decoder.h"
-#include "operators/format/json_encoder.h"
 #include "operators/job_resources.h"
 #include "operators/kafka/kafka_sink.h"
 #include "operators/kafka/kafka_source.h"
+#include "operators/sink_encoder.h"
+#include "operators/source_format.h"
 #include "operators/source_schema.h"
 #include "proto/job.pb.h"
 
 namespace millrace::operators {
 namespace {
-
-Result<std::unique_ptr<RecordDecoder>> make_decoder(const proto::Job& job,
-                                                    const proto::Source& source) {
-    MILLRACE_TRY_ASSIGN(auto schema, declared_schema(job, source));
-    const DecodeRules rules = decode_rules(job, source);
-    if (source.format() != proto::FORMAT_JSON) {
-        return fail(Code::kInvalidArgument, "source {}: a Kafka source reads JSON", source.name());
-    }
-    MILLRACE_TRY_ASSIGN(auto decoder, JsonDecoder::make(std::move(schema), rules));
-    return decoder;
-}
 
 KafkaProperties properties_of(const google::protobuf::RepeatedPtrField<proto::Property>& all) {
     KafkaProperties made;
@@ -33,7 +22,8 @@ Result<std::unique_ptr<Operator>> make_source(const OperatorRequest& request,
                                               JobResources& resources) {
     const proto::Source& source = request.job.sources(request.declared);
     const proto::KafkaSource& kafka = source.kafka();
-    MILLRACE_TRY_ASSIGN(auto decoder, make_decoder(request.job, source));
+    MILLRACE_TRY_ASSIGN(const auto format, SourceFormat::of(request.job, source));
+    MILLRACE_TRY_ASSIGN(auto decoder, format.make_decoder(std::nullopt));
     KafkaSource::Options options;
     MILLRACE_TRY_ASSIGN(options.settings.connection, resources.connection(kafka.cluster()));
     options.settings.role = KafkaRole::kSource;
@@ -43,6 +33,18 @@ Result<std::unique_ptr<Operator>> make_source(const OperatorRequest& request,
     options.topic = kafka.topic();
     options.batching.record_bytes_max = static_cast<std::size_t>(source.max_record_bytes());
     return std::make_unique<KafkaSource>(std::move(options), std::move(decoder), resources.kafka());
+}
+
+// The event time of a source, when its field has come as far as the sink.
+std::optional<std::size_t> event_time_column(const proto::Job& job, const data::Schema& input) {
+    for (const proto::Source& source : job.sources()) {
+        if (!source.event_time().has_field()) continue;
+        const auto column = input.index_of(source.event_time().field());
+        if (!column) continue;
+        const data::Kind kind = input.fields()[*column].type.kind;
+        if (kind == data::Kind::kTimestampMs || kind == data::Kind::kInt64) return column;
+    }
+    return std::nullopt;
 }
 
 Result<OutputSchemas> sink_schemas(const OperatorRequest&) { return OutputSchemas{}; }
@@ -60,14 +62,19 @@ Result<std::unique_ptr<Operator>> make_sink(const OperatorRequest& request,
     options.dead_letters = sink.from() == "errors" && kafka.format() == proto::SINK_FORMAT_RAW;
     if (kafka.has_key()) {
         options.key = input.index_of(kafka.key());
-        if (!options.key) {
-            return fail(Code::kInvalidArgument, "the key is not among the sink's fields: {}",
-                        kafka.key());
+        if (!options.key || !can_be_key(input.fields()[*options.key].type)) {
+            return fail(Code::kInvalidArgument,
+                        "sink {}: the key {} is not a text, number or time among its fields",
+                        sink.name(), kafka.key());
         }
+    }
+    if (kafka.timestamp() == proto::SINK_TIMESTAMP_EVENT) {
+        options.timestamp = KafkaSink::Timestamp::kEvent;
+        options.event_time = event_time_column(request.job, input);
     }
     std::unique_ptr<RecordEncoder> encoder;
     if (!options.dead_letters) {
-        MILLRACE_TRY_ASSIGN(encoder, JsonEncoder::make(request.inputs[0]));
+        MILLRACE_TRY_ASSIGN(encoder, make_encoder(kafka.format(), request.inputs[0]));
     }
     return std::make_unique<KafkaSink>(std::move(options), std::move(encoder), resources.kafka());
 }

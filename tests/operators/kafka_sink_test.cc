@@ -235,7 +235,7 @@ TEST_CASE("KafkaSink fails when its topic does not exist", "[operators][kafka]")
 TEST_CASE("KafkaSink puts event time into the record when it is told to", "[operators][kafka]") {
     KafkaWorld kafka;
     REQUIRE(kafka.broker->create_topic("out", 1));
-    SinkWorld world(kafka, {.event_time = 1});
+    SinkWorld world(kafka, {.timestamp = KafkaSink::Timestamp::kEvent, .event_time = 1});
     const auto schema = *data::Schema::make(
         {{"id", {data::Kind::kString, {}}}, {"ts", {data::Kind::kTimestampMs, {}}}});
     data::BatchBuilder builder(schema, world.world.memory.batches());

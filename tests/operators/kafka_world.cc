@@ -103,15 +103,6 @@ std::string damaged_batch(const std::vector<std::string>& values) {
 
 }  // namespace
 
-void eventually(Bell& bell, const std::function<bool()>& step) {
-    const SystemClock clock;
-    const TimePoint deadline = clock.now() + std::chrono::seconds(20);
-    while (!step()) {
-        REQUIRE(clock.now() < deadline);
-        bell.wait(std::chrono::milliseconds(2));
-    }
-}
-
 void produce(const std::string& brokers, const std::string& topic,
              const std::vector<Sent>& records) {
     const KafkaHandle handle = plain_client(RD_KAFKA_PRODUCER, brokers);

@@ -3,9 +3,7 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,62 +11,19 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
 #include "bell.h"
+#include "blocking_thread.h"
+#include "operator_world.h"
 #include "operators/kafka/embedded_broker.h"
 #include "operators/kafka/kafka_client.h"
 #include "operators/operator.h"
 #include "runtime/base/clock.h"
 
 namespace millrace::operators::test {
-
-// One thread that may block, and runs what it is given in order.
-class BlockingThread {
-  public:
-    BlockingThread() : thread_([this] { run(); }) {}
-    ~BlockingThread() {
-        {
-            const std::lock_guard lock(mutex_);
-            stopped_ = true;
-        }
-        changed_.notify_all();
-        thread_.join();
-    }
-    BlockingThread(const BlockingThread&) = delete;
-    BlockingThread& operator=(const BlockingThread&) = delete;
-
-    Blocking submit() {
-        return [this](std::function<void()> work) {
-            const std::lock_guard lock(mutex_);
-            work_.push_back(std::move(work));
-            changed_.notify_all();
-        };
-    }
-
-  private:
-    void run() {
-        std::unique_lock lock(mutex_);
-        while (true) {
-            changed_.wait(lock, [&] { return stopped_ || !work_.empty(); });
-            if (work_.empty()) return;
-            const auto work = std::move(work_.front());
-            work_.pop_front();
-            lock.unlock();
-            work();
-            lock.lock();
-        }
-    }
-
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::deque<std::function<void()>> work_;
-    bool stopped_ = false;
-    std::thread thread_;
-};
 
 struct Sent {
     std::int32_t partition = 0;
@@ -85,9 +40,6 @@ struct Received {
     std::int64_t timestamp_ms = 0;
     std::map<std::string, std::string> headers;
 };
-
-// Calls `step` until it says true; fails the test after 20 s.
-void eventually(Bell& bell, const std::function<bool()>& step);
 
 // Writes with a plain librdkafka client, waits for the acknowledgement of all.
 void produce(const std::string& brokers, const std::string& topic,

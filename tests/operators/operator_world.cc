@@ -38,6 +38,15 @@ OperatorWorld::OperatorWorld(const Clock& clock_in, std::size_t slot_bytes)
                                        .resources = no_resources()});
 }
 
+void eventually(Bell& bell, const std::function<bool()>& step) {
+    const SystemClock clock;
+    const TimePoint deadline = clock.now() + std::chrono::seconds(20);
+    while (!step()) {
+        REQUIRE(clock.now() < deadline);
+        bell.wait(std::chrono::milliseconds(2));
+    }
+}
+
 data::SchemaPtr text_schema(const std::vector<std::string>& names) {
     std::vector<data::Field> fields;
     for (const std::string& name : names) fields.push_back({name, {data::Kind::kString, {}}});

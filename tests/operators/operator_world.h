@@ -2,6 +2,7 @@
 // keeps everything.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -61,6 +62,9 @@ struct OperatorWorld {
   private:
     std::unique_ptr<OperatorContext> context_;
 };
+
+// Calls `step` until it says true; fails the test after 20 s.
+void eventually(Bell& bell, const std::function<bool()>& step);
 
 // A schema of text columns.
 data::SchemaPtr text_schema(const std::vector<std::string>& names);
