@@ -48,7 +48,7 @@ std::string text_at(const json::value& value, std::string_view key) {
 std::int64_t number_at(const json::value& value, std::string_view key) {
     const json::value* found = value.is_object() ? value.as_object().if_contains(key) : nullptr;
     if (found == nullptr || !found->is_number()) return 0;
-    return found->to_number<std::int64_t>();
+    return static_cast<std::int64_t>(found->to_number<double>());
 }
 
 std::string real_at(const json::value& value, std::string_view key) {

@@ -215,7 +215,7 @@ void JobManager::on_closed(const net::ControlHandle& connection, const Error& re
     if (entry != nullptr) lose(entry->description.taskmanager_id(), reason);
 }
 
-void JobManager::lose(const std::string& taskmanager, const Error& cause) {
+void JobManager::lose(std::string taskmanager, const Error& cause) {
     log::warn("TaskManager {} is lost: {}", taskmanager, cause.message);
     registry_.remove(taskmanager);
     const Error seen{Code::kUnavailable,

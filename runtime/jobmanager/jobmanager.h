@@ -108,7 +108,8 @@ class JobManager {
                               const proto::RegisterTaskManager& message);
     void take_heartbeat(TaskManagerEntry& entry, const proto::Heartbeat& message);
     void take_task_state(const proto::TaskStateChanged& message);
-    void lose(const std::string& taskmanager, const Error& cause);
+    // By value: the id stands in the entry that this removes.
+    void lose(std::string taskmanager, const Error& cause);
     void check_heartbeats();
     void discover_splits();
     void add_splits(const std::string& id, int source, std::vector<proto::SplitAssignment> found);
