@@ -16,7 +16,7 @@ Status ScriptedStep::open(operators::OperatorContext& opened) {
 
 Result<Progress> ScriptedStep::process(const data::BatchPtr& batch, std::uint32_t,
                                        operators::Output& output) {
-    diary_.push_back(fmt::format("{} {}", name_, ordinals_of(*batch).front()));
+    diary_.push_back(fmt::format("{} {}", name_, batch->positions().ordinal[0]));
     if (processing) return processing(batch, output);
     output.emit(batch);
     return Progress::kDone;

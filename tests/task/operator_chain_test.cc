@@ -1,0 +1,343 @@
+#include "runtime/task/operator_chain.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/task/task_world.h"
+
+namespace millrace::task {
+namespace {
+
+using operators::Output;
+using operators::Progress;
+using std::chrono::milliseconds;
+using test::Diary;
+using test::drain;
+using test::ScriptedSource;
+using test::ScriptedStep;
+using test::TaskWorld;
+
+using States = std::vector<std::string>;
+using Answer = Result<Progress>;
+
+data::CheckpointBarrier barrier(std::uint64_t id) {
+    return {.checkpoint_id = id, .triggered_at_ms = 0};
+}
+
+TEST_CASE("A task takes new input only when the last batch has gone all the way",
+          "[task][operator_chain]") {
+    TaskWorld world;
+    world.make();
+    world.add_root("a");
+    world.add_step("b", {.parent = 0});
+    world.add_step("c", {.parent = 1});
+    world.start();
+    for (int i = 1; i <= 2; ++i) world.input.push(world.rows(i));
+    world.run();
+    REQUIRE(Diary(world.diary.begin() + 3, world.diary.end()) ==
+            Diary{"a 1", "b 1", "c 1", "a 2", "b 2", "c 2"});
+}
+
+TEST_CASE("An operator that yields is called again with the same batch until it is done",
+          "[task][operator_chain]") {
+    TaskWorld world;
+    world.make();
+    ScriptedStep& step = world.add_root("step");
+    LocalChannel& output = world.add_edge(0, 1 << 20);
+    int calls = 0;
+    step.processing = [&](const data::BatchPtr& batch, Output& out) -> Answer {
+        if (++calls % 3 != 0) return Progress::kYield;
+        out.emit(batch);
+        return Progress::kDone;
+    };
+    world.start();
+    for (int i = 1; i <= 2; ++i) world.input.push(world.rows(i));
+    world.run();
+    REQUIRE(Diary(world.diary.begin() + 1, world.diary.end()) ==
+            Diary{"step 1", "step 1", "step 1", "step 2", "step 2", "step 2"});
+    REQUIRE(drain(output) == "1 2");
+}
+
+TEST_CASE("A blocked operator is not called before something rings", "[task][operator_chain]") {
+    TaskWorld world;
+    world.make();
+    ScriptedStep& step = world.add_root("step");
+    bool may_go_on = false;
+    step.processing = [&](const data::BatchPtr&, Output&) -> Answer {
+        return may_go_on ? Progress::kDone : Progress::kBlocked;
+    };
+    world.start();
+    world.input.push(world.rows(1));
+    world.run();
+    const std::size_t entries = world.diary.size();
+    world.run();
+    REQUIRE(world.diary.size() == entries);
+    REQUIRE(world.task->waits_for() == WaitsFor::kOperator);
+    REQUIRE(world.task->chain().describe_wait() == "step `step` waits for the outside");
+    may_go_on = true;
+    step.context->waker.wake();
+    world.run();
+    REQUIRE(world.diary.back() == "step 1");
+    REQUIRE(world.diary.size() == entries + 1);
+    REQUIRE(world.task->waits_for() == WaitsFor::kInput);
+}
+
+TEST_CASE("A chain is a tree: every reader of an output gets the batch, sides apart",
+          "[task][operator_chain]") {
+    TaskWorld world;
+    world.make();
+    ScriptedStep& root = world.add_root("root");
+    world.add_step("left", {.parent = 0});
+    world.add_step("right", {.parent = 0});
+    world.add_step("audit", {.parent = 0, .side = 1});
+    LocalChannel& edge = world.add_edge(0, 1 << 20);
+    LocalChannel& side_edge = world.add_edge(0, 1 << 20, 1);
+    root.processing = [&](const data::BatchPtr& batch, Output& out) -> Answer {
+        out.emit(batch);
+        out.emit_to(1, world.rows(100));
+        return Progress::kDone;
+    };
+    world.start();
+    world.input.push(world.rows(1));
+    world.input.push(barrier(3));
+    world.run();
+    const auto count = [&](const std::string& entry) {
+        return std::ranges::count(world.diary, entry);
+    };
+    REQUIRE(count("left 1") == 1);
+    REQUIRE(count("right 1") == 1);
+    REQUIRE(count("audit 100") == 1);
+    REQUIRE(drain(edge) == "1 b3");
+    REQUIRE(drain(side_edge) == "100 b3");
+    REQUIRE(world.listener.reports(3) == 1);
+}
+
+TEST_CASE("A barrier snapshots operators in order and is reported once it has passed all",
+          "[task][operator_chain]") {
+    TaskWorld world;
+    world.make();
+    ScriptedStep& first = world.add_root("first");
+    ScriptedStep& last = world.add_step("last", {.parent = 0});
+    bool has_settled = false;
+    first.snapshotting = [&](state::SnapshotWriter& writer) -> Answer {
+        const std::byte bytes[3]{};
+        MILLRACE_TRY(writer.write("state", bytes));
+        return Progress::kDone;
+    };
+    last.snapshotting = [&](state::SnapshotWriter&) -> Answer {
+        return has_settled ? Progress::kDone : Progress::kBlocked;
+    };
+    world.start();
+    world.input.push(barrier(5));
+    world.input.push(world.rows(1));
+    world.run();
+    REQUIRE(world.listener.reports(5) == 0);
+    REQUIRE(world.diary.back() == "last snapshot 5");
+    has_settled = true;
+    last.context->waker.wake();
+    world.run();
+    REQUIRE(world.listener.reports(5) == 1);
+    REQUIRE(world.listener.failed_reports(5) == 0);
+    REQUIRE(world.diary.back() == "last 1");
+    REQUIRE(world.listener.snapshot("task/first/5")->sections().at("state").size() == 3);
+}
+
+TEST_CASE("A snapshot that fails fails the checkpoint, not the task", "[task][operator_chain]") {
+    TaskWorld world;
+    world.make();
+    ScriptedStep& step = world.add_root("step");
+    LocalChannel& output = world.add_edge(0, 1 << 20);
+    SECTION("because the operator says so") {
+        step.snapshotting = [](state::SnapshotWriter&) -> Answer {
+            return fail(Code::kUnavailable, "cannot");
+        };
+    }
+    SECTION("because there is nowhere to write to") { world.listener.refuses_snapshots = true; }
+    world.start();
+    world.input.push(barrier(1));
+    world.input.push(world.rows(1));
+    world.run();
+    REQUIRE(world.listener.reports(1) == 1);
+    REQUIRE(world.listener.failed_reports(1) == 1);
+    REQUIRE(drain(output) == "b1 1");
+    REQUIRE(world.task->state() == TaskState::kRunning);
+}
+
+TEST_CASE("A source whose data has stopped still passes barriers", "[task][operator_chain]") {
+    TaskWorld world;
+    world.make();
+    ScriptedSource& source = world.add_source();
+    LocalChannel& output = world.add_edge(0, 1);
+    source.polling = [&](Output& out) -> Answer {
+        out.emit(world.rows(1));
+        return Progress::kYield;
+    };
+    world.start();
+    world.run();
+    REQUIRE(world.task->waits_for() == WaitsFor::kOutput);
+    REQUIRE(world.task->trigger_checkpoint(barrier(4)).has_value());
+    world.run();
+    REQUIRE(world.listener.reports(4) == 1);
+    REQUIRE(drain(output) == "1 b4");
+}
+
+TEST_CASE("A dry source passes barriers, too", "[task][operator_chain]") {
+    TaskWorld world;
+    world.make();
+    world.add_source();
+    LocalChannel& output = world.add_edge(0, 1);
+    world.start();
+    world.run();
+    REQUIRE(world.task->trigger_checkpoint(barrier(4)).has_value());
+    world.run();
+    REQUIRE(drain(output) == "b4");
+}
+
+TEST_CASE("An aborted checkpoint that a source has not begun is not begun",
+          "[task][operator_chain]") {
+    TaskWorld world;
+    world.make();
+    world.add_source();
+    LocalChannel& output = world.add_edge(0, 1);
+    world.start();
+    REQUIRE(world.task->trigger_checkpoint(barrier(4)).has_value());
+    REQUIRE(world.task->abort(4).has_value());
+    world.run();
+    REQUIRE(drain(output).empty());
+}
+
+TEST_CASE("A tick waits for room and does not hold input up for ever", "[task][operator_chain]") {
+    TaskWorld world;
+    world.make();
+    ScriptedStep& step = world.add_root("step");
+    LocalChannel& output = world.add_edge(0, 1);
+    SECTION("a tick without room behind it is made up for") {
+        world.start();
+        world.input.push(world.rows(1));
+        world.run();
+        step.tick = world.clock.now() + milliseconds(1);
+        world.task->wake();
+        world.run();
+        world.clock.advance(milliseconds(5));
+        world.diary.clear();
+        world.run();
+        REQUIRE(world.diary.empty());
+        REQUIRE(drain(output) == "1");
+        world.run();
+        REQUIRE(world.diary == Diary{"step tick"});
+    }
+    SECTION("an operator that always wants a tick still gets its input") {
+        step.tick = world.clock.now();
+        step.ticking = [&](Output&) -> Status {
+            step.tick = world.clock.now();
+            return {};
+        };
+        world.start();
+        world.input.push(world.rows(1));
+        for (int i = 0; i < 3; ++i) (void)world.stepper.step_one();
+        REQUIRE(std::ranges::count(world.diary, "step 1") == 1);
+    }
+    SECTION("an operator without input gets its ticks while the others are busy") {
+        ScriptedStep& quiet = world.add_step("quiet", {.parent = 0, .side = 1});
+        (void)drain(output);
+        quiet.tick = world.clock.now();
+        quiet.ticking = [&](Output&) -> Status {
+            quiet.tick = world.clock.now();
+            return {};
+        };
+        step.processing = [](auto&, auto&) -> Answer { return Progress::kDone; };
+        world.start();
+        for (int i = 0; i < 10; ++i) world.input.push(world.rows(1));
+        for (int i = 0; i < 3; ++i) (void)world.stepper.step_one();
+        REQUIRE(std::ranges::count(world.diary, "step 1") == 10);
+        REQUIRE(std::ranges::count(world.diary, "quiet tick") >= 10);
+    }
+}
+
+// Reads a text cell of the stream `errors`.
+std::string cell(const data::Batch& batch, std::size_t column, std::size_t row) {
+    return std::string(batch.column(column).text_at(row));
+}
+
+void reject_all(ScriptedStep& step) {
+    step.processing = [](const data::BatchPtr& batch, Output& out) -> Answer {
+        for (const data::Position& position : test::positions_of(*batch)) {
+            MILLRACE_TRY(out.reject({.code = "bad_json",
+                                     .message = "no closing brace",
+                                     .field = "bid",
+                                     .payload = "{\"bid\":",
+                                     .key = "k",
+                                     .position = position,
+                                     .split = "ad_clicks/3"}));
+        }
+        return Progress::kDone;
+    };
+}
+
+TEST_CASE("Rejected records become rows of the stream errors, ahead of the next barrier",
+          "[task][operator_chain]") {
+    TaskWorld world;
+    world.make(true);
+    reject_all(world.add_root("decode"));
+    world.start();
+    world.input.push(world.rows(40, 2));
+    world.input.push(barrier(1));
+    world.run();
+    const auto element = world.errors.poll();
+    REQUIRE(element.has_value());
+    const data::Batch& rows = *std::get<data::BatchPtr>(*element);
+    REQUIRE(rows.rows() == 2);
+    const std::vector<std::string> expected{"decode",      "bad_json", "no closing brace", "bid",
+                                            "ad_clicks/3", "k",        "{\"bid\":"};
+    for (std::size_t column = 0; column < expected.size(); ++column) {
+        REQUIRE(cell(rows, column, 1) == expected[column]);
+    }
+    REQUIRE(rows.positions().at(1).ordinal == 41);
+    REQUIRE(drain(world.errors) == "b1");
+    REQUIRE(world.policy.bad == 2);
+}
+
+TEST_CASE("A few rejected records are sent after the linger", "[task][operator_chain]") {
+    TaskWorld world;
+    world.make(true);
+    reject_all(world.add_root("decode"));
+    world.start();
+    world.input.push(world.rows(40));
+    world.run();
+    REQUIRE(drain(world.errors).empty());
+    REQUIRE(world.stepper.next_due() == world.clock.now() + ErrorRows::kLinger);
+    world.clock.advance(ErrorRows::kLinger);
+    world.run();
+    REQUIRE(drain(world.errors) == "40");
+}
+
+TEST_CASE("Too many bad records fail the task", "[task][operator_chain]") {
+    TaskWorld world;
+    world.policy.bad_max = 3;
+    world.make();
+    reject_all(world.add_root("decode"));
+    world.start();
+    world.input.push(world.rows(0, 10));
+    world.run();
+    REQUIRE(world.listener.failures() ==
+            std::vector<std::string>{
+                "task: decode: too many bad records; the last in decode: no closing brace"});
+}
+
+TEST_CASE("The end goes to the dead letters once every operator has ended",
+          "[task][operator_chain]") {
+    TaskWorld world;
+    world.make(true);
+    ScriptedStep& step = world.add_root("step");
+    step.ending = [&](Output& out) -> Answer {
+        MILLRACE_TRY(out.reject({.code = "late", .message = "at the end"}));
+        return Progress::kDone;
+    };
+    world.start();
+    world.input.push(data::EndOfInput{});
+    world.run();
+    REQUIRE(drain(world.errors) == "0 end");
+    REQUIRE(world.task->state() == TaskState::kFinished);
+}
+
+}  // namespace
+}  // namespace millrace::task
