@@ -6,8 +6,9 @@
 // cache.
 //
 // Threads:    immutable after create(); compile() may run anywhere, with its own scratch and
-// output. Ownership:  owns its plan; borrows columns, scratch and output for the call. Limits:
-// entries_max() for a batch, entries_per_row_max() for any row. Never allocates after
+//             output.
+// Ownership:  owns its plan; borrows columns, scratch and output for the call.
+// Limits:     entries_max() for a batch, entries_per_row_max() for any row. Never allocates after
 //             create().
 // Failure:    create(): a field whose type cannot be what the column asks for. compile(): none; a
 //             number that is not finite is passed on, and the learner skips that row.

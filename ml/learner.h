@@ -7,9 +7,8 @@
 //
 // Threads:    immutable after creation; the caller holds the table's token for train_rows().
 // Failure:    a row with a label, weight, value or update that is not allowed is skipped and
-// counted
-//             before any cell is touched; its score is NaN. Options out of range are refused at
-//             creation, with the inequality that they break.
+//             counted before any cell is touched; its score is NaN. Options out of range are
+//             refused at creation, with the inequality that they break.
 
 #pragma once
 

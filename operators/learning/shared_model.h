@@ -11,8 +11,7 @@
 // wait.
 //
 // Threads:    offer(), apply(), take_scored() and give_back() from any task; view() from any
-// thread.
-//             The token (an atomic flag) makes one thread at a time the table's writer.
+//             thread. The token (an atomic flag) makes one thread at a time the table's writer.
 // Ownership:  table, view and items live in the model's memory account, borrowed and closed by the
 //             owner after the last task. Queued batches stay with the slots that made them.
 // Limits:     kItems batches queued, in work or waiting for evaluation, together.
@@ -118,7 +117,8 @@ class SharedModel {
     // What the JobManager shows. From any thread.
     void report(proto::ModelReport& report) const;
     // The evaluator's last window.
-    void set_quality(const ml::MetricsReport& report, std::optional<double> baseline) MILLRACE_EXCLUDES(mutex_);
+    void set_quality(const ml::MetricsReport& report, std::optional<double> baseline)
+        MILLRACE_EXCLUDES(mutex_);
 
     // ---- tests and snapshots; REQUIRES: no task runs.
     [[nodiscard]] const ml::Table& table() const { return *table_; }

@@ -2,8 +2,7 @@
 //
 // Threads:    main's; calls block with a deadline.
 // Failure:    69 when nobody answers, 78 for a job that is not valid, 1 for a refusal; the server's
-// own
-//             words are printed.
+//             own words are printed.
 
 #pragma once
 

@@ -2,8 +2,7 @@
 //
 // Threads:    main's, once.
 // Failure:    a wrong command line is printed with the nearest right word and exit code 64; --help
-// ends
-//             with 0.
+//             ends with 0.
 
 #pragma once
 

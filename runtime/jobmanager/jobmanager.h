@@ -5,9 +5,10 @@
 // and send a heartbeat every interval; one that is silent for the time-out, or whose connection
 // breaks, is lost with all its tasks.
 //
-// Threads:    the control loop's, for everything. Answers of the split directory are posted back to
-// it. Ownership:  owns jobs and registry; borrows loop, clock, metrics, directory and blocking
-// pool. Limits:     kJobsMax running jobs, kHistoryMax ended ones (the oldest are forgotten).
+// Threads:    the control loop's, for everything. Answers of the split directory are posted back
+//             to it.
+// Ownership:  owns jobs and registry; borrows loop, clock, metrics, directory and blocking pool.
+// Limits:     kJobsMax running jobs, kHistoryMax ended ones (the oldest are forgotten).
 // Failure:    start() answers for the port. submit() refuses what does not fit, with the numbers.
 
 #pragma once

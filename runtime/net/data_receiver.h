@@ -7,9 +7,10 @@
 // Floating buffers are lent only against such a backlog, so they are always used and come back.
 //
 // Threads:    InputState: the upper part by the task, the lower part by the loop. GateState and
-// InboundLink: the loop's. Ownership:  a gate owns its pools; an input shares its gate; a link
-// shares its inputs. Limits:     those of data_channel.h. Failure:    fail() is final; the first
-// reason stays.
+//             InboundLink: the loop's.
+// Ownership:  a gate owns its pools; an input shares its gate; a link shares its inputs.
+// Limits:     those of data_channel.h.
+// Failure:    fail() is final; the first reason stays.
 
 #pragma once
 

@@ -7,7 +7,7 @@
 // Ownership:  owns the submitted functions until they ran.
 // Limits:     `threads` at once, `queue_max` waiting.
 // Failure:    submit() answers kResourceExhausted when the queue is full, kUnavailable after
-// stop().
+//             stop().
 //             `work` must not throw.
 
 #pragma once

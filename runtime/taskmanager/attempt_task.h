@@ -2,8 +2,7 @@
 //
 // Threads:    built and destroyed on the control loop; stepped by workers.
 // Ownership:  owns the task, its batch memory and its operators' metrics; borrows slot, channels
-// and
-//             resources, which outlive it.
+//             and resources, which outlive it.
 // Limits:     its working set, reserved from the slot by build().
 // Failure:    build() answers what the slot or an operator refuses.
 

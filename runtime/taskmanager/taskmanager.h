@@ -5,13 +5,11 @@
 // it for lost, and registers again as soon as nothing is left of them.
 //
 // Threads:    the control loop's, for everything public. Tasks run on the workers, sockets of the
-// data
-//             plane on a network thread, slow library calls on the blocking pool.
+//             data plane on a network thread, slow library calls on the blocking pool.
 // Ownership:  owns everything its tasks use; borrows loop, clock and metrics.
 // Limits:     the memory that MemoryBudget derived; its slots.
 // Failure:    start() answers for memory and ports. Losing the JobManager is not a failure: it
-// tries
-//             again, with back-off, for ever.
+//             tries again, with back-off, for ever.
 
 #pragma once
 

@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include <boost/json/src.hpp>
+#include <boost/json.hpp>
 
 namespace millrace::web {
 namespace {

@@ -25,13 +25,13 @@ ALLOWED = {
     "checkpoint": ("base", "proto"),
     "operators": ("base", "data", "state", "ml", "proto"),
     "task": ("data", "net", "state", "operators"),
-    "jobmanager": ("task", "graph", "checkpoint", "config", "jobfile"),
+    "jobmanager": ("base", "graph", "net", "proto"),
     "taskmanager": ("task", "graph", "checkpoint", "config", "jobfile"),
-    "web": ("base", "proto"),
-    "cli": ("base", "proto", "net"),
+    "web": ("base", "proto", "net", "jobmanager"),
+    "cli": ("base", "config", "jobfile", "proto", "net"),
 }
 TOP_FOLDERS = ("memory", "ml", "proto", "operators")  # The others stand below runtime/.
-MAIN = "runtime/main"  # The program's main() and its parts may use everything.
+MAIN = "runtime/process/"  # The executable puts everything together; nothing may use it.
 
 
 def reachable(folder, allowed=None):
@@ -89,6 +89,8 @@ def check_includes(tree):
         allowed = reachable(folder) | {folder}
         for number, include in cpp_source.includes(tree.read(path)):
             other = folder_of(include)
+            if include.startswith(MAIN):
+                yield Finding(path, number, f"nothing may include {include}")
             if other is not None and other not in allowed:
                 yield Finding(path, number, f"{folder} may not include {include}")
             if include.startswith("tests/"):

@@ -37,10 +37,12 @@ class ArrowsTest(unittest.TestCase):
             "runtime/graph/a.h": '#include "proto/job.pb.h"\n#include "runtime/base/status.h"\n',
             "runtime/web/a.cc": '#include "tests/support/skip.h"\n',
             "runtime/stew/a.cc": "",
-            "runtime/main.cc": '#include "runtime/web/a.h"\n',
+            "runtime/process/main.cc": '#include "runtime/web/a.h"\n',
+            "runtime/cli/a.cc": '#include "runtime/process/node.h"\n',
             "tests/ml/a.cc": '#include "runtime/net/b.h"\n',
         }
-        expected = [("ml/a.cc", 3), ("runtime/stew/a.cc", 0), ("runtime/web/a.cc", 1)]
+        expected = [("ml/a.cc", 3), ("runtime/cli/a.cc", 1)]
+        expected += [("runtime/stew/a.cc", 0), ("runtime/web/a.cc", 1)]
         self.assertEqual(includes(files), expected)
 
 

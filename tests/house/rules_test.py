@@ -64,6 +64,8 @@ class RulesTest(unittest.TestCase):
             "ml/d.h": "",
             "tests/ml/e.h": "",
             "tests/ml/a.cc": "",
+            "tests/ml/CMakeLists.txt": "test(SOURCES ${PROJECT_SOURCE_DIR}/tests/support/f.cc)",
+            "tests/support/f.cc": "",
         }
         expected = [("ml/c.cc", 0), ("tests/ml/a.cc", 0), ("ml/d.h", 0)]
         self.assertEqual(findings("listed", files), expected)
@@ -93,6 +95,7 @@ class RulesTest(unittest.TestCase):
         good = "// Does it.\n//\n// Threads: any.\n// Failure: none.\n\n#pragma once\nclass A {};\n"
         files = {
             "ml/good.h": good,
+            "ml/shared.h": good.replace("Threads: any.\n// Failure", "Threads, Limits, Failure"),
             "ml/values.h": "// Values.\n#pragma once\nclass Declared;\nstruct A {};\n",
             "ml/bare.h": "#pragma once\n// Threads: Failure:\n",
             "ml/silent.h": good.replace("Failure", "Mood"),

@@ -43,7 +43,8 @@ class Tree:
                 yield str(relative)
 
     def read(self, path):
-        return (self.root / path).read_text(encoding="utf-8")
+        """The file's text; bytes that are not UTF-8, as in files that are wrong on purpose, too."""
+        return (self.root / path).read_text(encoding="utf-8", errors="surrogateescape")
 
     def ending(self, *endings):
         """The paths with one of these endings."""
