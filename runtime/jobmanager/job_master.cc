@@ -58,7 +58,8 @@ Actions JobMaster::task_finished(Attempt attempt, std::uint32_t vertex, std::uin
     finished_.insert({vertex, subtask});
     if (finished_.size() < task_count()) return {};
     move_to(JobState::kFinished, wall_ms);
-    return {CloseAttempt{}, ReportEnd{}};
+    // The slots stay taken until every TaskManager says that its memory came back.
+    return {ReportEnd{}};
 }
 
 Actions JobMaster::task_failed(Attempt attempt, std::uint32_t vertex, std::uint32_t subtask,
@@ -90,8 +91,7 @@ Actions JobMaster::taskmanager_lost(const std::string& taskmanager, Error cause,
 
 Actions JobMaster::attempt_closed(Attempt attempt, const std::string& taskmanager, TimePoint now,
                                   std::int64_t wall_ms) {
-    if (attempt != attempt_) return {};
-    holding_.erase(taskmanager);
+    if (attempt != attempt_ || holding_.erase(taskmanager) == 0) return {};
     return settle(now, wall_ms);
 }
 
@@ -122,6 +122,7 @@ Actions JobMaster::settle(TimePoint now, std::int64_t wall_ms) {
         return {CloseAttempt{}, ReportEnd{}};
     }
     if (state_ == JobState::kFailing) return restart_or_give_up(now, wall_ms);
+    if (state_ == JobState::kFinished) return {CloseAttempt{}};
     return {};
 }
 

@@ -108,7 +108,8 @@ class JobMaster {
   private:
     void move_to(JobState state, std::int64_t wall_ms);
     Actions fail(JobFailure failure, TimePoint now, std::int64_t wall_ms);
-    // Leaves FAILING or CANCELLING once no TaskManager holds anything of the attempt.
+    // Leaves FAILING or CANCELLING, and frees the slots, once no TaskManager holds anything of the
+    // attempt.
     Actions settle(TimePoint now, std::int64_t wall_ms);
     Actions restart_or_give_up(TimePoint now, std::int64_t wall_ms);
     [[nodiscard]] Duration next_backoff();

@@ -165,6 +165,7 @@ void JobManager::register_taskmanager(const net::ControlHandle& connection,
                                       const proto::RegisterTaskManager& message) {
     const Status added = registry_.add(message, connection, clock_.now(), clock_.wall_ms());
     if (!added) {
+        log::warn("TaskManager {} is refused: {}", message.taskmanager_id(), added.error().message);
         connection->close_when_sent(added.error());
         return;
     }
@@ -437,6 +438,7 @@ void JobManager::forget_old_jobs() {
     for (auto it = jobs_.begin(); it != jobs_.end() && ended > kHistoryMax;) {
         const bool drop = is_final(it->second->master.state());
         ended -= drop ? 1 : 0;
+        if (drop) registry_.release(it->second->master.id());
         it = drop ? jobs_.erase(it) : std::next(it);
     }
 }

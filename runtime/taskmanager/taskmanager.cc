@@ -281,7 +281,7 @@ void TaskManager::add_splits(const proto::AddSplits& message) {
 void TaskManager::close_attempt(const std::string& job_id, std::uint32_t attempt,
                                 const std::string& leak) {
     if (!leak.empty()) log::error("memory did not come back from job {}: {}", job_id, leak);
-    attempts_.erase(job_id);
+    if (attempt_of(job_id, attempt) != nullptr) attempts_.erase(job_id);
     proto::ControlMessage message;
     proto::AttemptClosed& closed = *message.mutable_attempt_closed();
     closed.set_job_id(job_id);

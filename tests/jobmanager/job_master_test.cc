@@ -73,7 +73,21 @@ TEST_CASE("JobMaster finishes when every subtask has finished", "[jobmanager]") 
     REQUIRE(story.master.task_finished(Attempt{1}, 0, 0, story.now, 0).empty());
     const Actions actions = story.master.task_finished(Attempt{1}, 0, 1, story.now, 0);
     REQUIRE(has<ReportEnd>(actions));
-    REQUIRE(has<CloseAttempt>(actions));
+    REQUIRE(story.master.state() == JobState::kFinished);
+}
+
+TEST_CASE("JobMaster keeps the slots of a finished job until all its memory came back",
+          "[jobmanager]") {
+    Story story;
+    story.run();
+    story.master.task_finished(Attempt{1}, 0, 0, story.now, 0);
+    REQUIRE_FALSE(has<CloseAttempt>(story.master.task_finished(Attempt{1}, 0, 1, story.now, 0)));
+    REQUIRE(story.close("a").empty());
+    REQUIRE(story.close("a").empty());
+    SECTION("by the last TaskManager's word") { REQUIRE(has<CloseAttempt>(story.close("b"))); }
+    SECTION("or when that TaskManager is gone") {
+        REQUIRE(has<CloseAttempt>(story.master.taskmanager_lost("b", Error{}, story.now, 0)));
+    }
     REQUIRE(story.master.state() == JobState::kFinished);
 }
 

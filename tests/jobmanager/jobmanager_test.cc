@@ -1,0 +1,281 @@
+#include "runtime/jobmanager/jobmanager.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/jobmanager/jobmanager_world.h"
+
+namespace millrace::jobmanager {
+namespace {
+
+using Catch::Contains;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+std::string cause_of(JobManagerWorld& world, JobId id) {
+    return world.ask(
+        id, [](const JobEntry& entry) { return entry.master.failures().back().cause.message; });
+}
+
+TEST_CASE("JobManager tells a new TaskManager its epoch and the heartbeats it expects",
+          "[jobmanager]") {
+    JobManagerWorld world;
+    const FakeTaskManager a(world, "a", 2);
+    REQUIRE(a.registered().leader_epoch() == 7);
+    REQUIRE(a.registered().heartbeat_interval_ms() == 20);
+    REQUIRE(a.registered().heartbeat_timeout_ms() == 600'000);
+    REQUIRE(world.slots_free() == 2);
+}
+
+TEST_CASE("JobManager refuses a TaskManager that is not what it says", "[jobmanager]") {
+    JobManagerWorld world;
+    const FakeTaskManager first(world, "a", 2);
+    SECTION("without slots") {
+        FakeTaskManager none(world, "b", 0, FakeTaskManager::Expect::kRefused);
+        REQUIRE_THAT(none.take_end(), Contains("closed the connection"));
+    }
+    SECTION("under an id that is in use") {
+        FakeTaskManager second(world, "a", 2, FakeTaskManager::Expect::kRefused);
+        REQUIRE_THAT(second.take_end(), Contains("closed the connection"));
+    }
+    REQUIRE(world.slots_free() == 2);
+}
+
+TEST_CASE("JobManager refuses a job that needs more slots than are free, with the numbers",
+          "[jobmanager]") {
+    JobManagerWorld world;
+    const FakeTaskManager a(world, "a", 2);
+    const auto refused = world.submit(copy_job("copy", 3));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::kResourceExhausted);
+    CHECK_THAT(refused.error().message, Contains("3") && Contains("2"));
+    CHECK_THAT(refused.error().message, Contains("taskmanager.numberOfTaskSlots"));
+}
+
+TEST_CASE("JobManager refuses what the outer world refuses, and keeps nothing of it",
+          "[jobmanager]") {
+    JobManagerWorld world;
+    const FakeTaskManager a(world, "a", 2);
+    world.on_loop_do([&] { world.directory.refusal = Error{Code::kNotFound, "no topic `out`"}; });
+    const auto refused = world.submit(copy_job("copy", 2));
+    REQUIRE_FALSE(refused);
+    REQUIRE(refused.error().message == "no topic `out`");
+    REQUIRE(world.on_loop([&] { return world.jobmanager->jobs().empty(); }));
+    REQUIRE(world.slots_free() == 2);
+}
+
+TEST_CASE("JobManager refuses a second job of a name that is in use", "[jobmanager]") {
+    JobManagerWorld world;
+    FakeTaskManager a(world, "a", 2);
+    const JobId first = world.must_submit(copy_job("copy", 1));
+    const auto second = world.submit(copy_job("copy", 1));
+    REQUIRE_FALSE(second);
+    REQUIRE(second.error().code == Code::kAlreadyExists);
+    REQUIRE_THAT(second.error().message, Contains("copy"));
+
+    const proto::DeployTasks deploy = a.run_next();
+    a.send_state(deploy, 0, proto::TASK_STATE_FINISHED);
+    REQUIRE(world.comes_to(first, JobState::kFinished));
+    REQUIRE(world.submit(copy_job("copy", 1)));
+}
+
+TEST_CASE("JobManager deals the splits of a source over its subtasks", "[jobmanager]") {
+    JobManagerWorld world;
+    FakeTaskManager a(world, "a", 2);
+    world.must_submit(copy_job("copy", 2));
+    const proto::DeployTasks deploy = a.take_deploy();
+    REQUIRE(deploy.splits_size() == 2);
+    REQUIRE(deploy.splits(0).subtask() == 0);
+    REQUIRE(deploy.splits(0).splits_size() == 2);
+    CHECK(deploy.splits(0).splits(0).name() == "rows/0");
+    CHECK(deploy.splits(0).splits(1).name() == "rows/2");
+    REQUIRE(deploy.splits(1).splits_size() == 1);
+    CHECK(deploy.splits(1).splits(0).name() == "rows/1");
+    CHECK(deploy.splits(1).splits(0).index() == 1);
+    CHECK(deploy.kafka(0).name() == "default");
+    CHECK(deploy.taskmanagers(0).data_address() == "a.example:6124");
+}
+
+TEST_CASE("JobManager starts no task before every TaskManager has built its part", "[jobmanager]") {
+    JobManagerWorld world;
+    FakeTaskManager a(world, "a", 1);
+    FakeTaskManager b(world, "b", 1);
+    const JobId id = world.must_submit(copy_job("copy", 2));
+    const proto::DeployTasks at_a = a.take_deploy();
+    const proto::DeployTasks at_b = b.take_deploy();
+    REQUIRE(at_a.self() != at_b.self());
+    REQUIRE(at_a.placements_size() == 2);
+    a.send_deployed(at_a);
+    REQUIRE(world.state_of(id) == JobState::kCreated);
+    b.send_deployed(at_b);
+    REQUIRE(a.take_start().attempt() == 1);
+    REQUIRE(b.take_start().attempt() == 1);
+    REQUIRE(world.state_of(id) == JobState::kRunning);
+}
+
+TEST_CASE("JobManager frees the slots of a finished job when its memory came back",
+          "[jobmanager]") {
+    JobManagerWorld world;
+    FakeTaskManager a(world, "a", 2);
+    const JobId id = world.must_submit(copy_job("copy", 2));
+    REQUIRE(world.slots_free() == 0);
+    const proto::DeployTasks deploy = a.run_next();
+    a.send_state(deploy, 0, proto::TASK_STATE_FINISHED);
+    a.send_state(deploy, 1, proto::TASK_STATE_FINISHED);
+    REQUIRE(world.comes_to(id, JobState::kFinished));
+    REQUIRE(world.slots_free() == 0);
+    a.send_closed(deploy.job_id(), 1);
+    REQUIRE(support::eventually([&] { return world.slots_free() == 2; }));
+}
+
+TEST_CASE("JobManager tries a job again when a task fails, and names the task", "[jobmanager]") {
+    JobManagerWorld world;
+    FakeTaskManager a(world, "a", 2);
+    const JobId id = world.must_submit(copy_job("copy", 2));
+    const proto::DeployTasks first = a.run_next();
+    a.send_state(first, 1, proto::TASK_STATE_FAILED, "unavailable", "the broker is away");
+    REQUIRE(a.take_cancel().attempt() == 1);
+    REQUIRE(world.state_of(id) == JobState::kFailing);
+    a.send_closed(first.job_id(), 1);
+
+    const proto::DeployTasks second = a.run_next();
+    REQUIRE(second.attempt() == 2);
+    REQUIRE(second.job_id() == first.job_id());
+    REQUIRE(world.comes_to(id, JobState::kRunning));
+    REQUIRE(cause_of(world, id) == "the broker is away");
+    const std::string task =
+        world.ask(id, [](const JobEntry& entry) { return entry.master.failures().back().task; });
+    REQUIRE_THAT(task, Contains("(2/2)"));
+}
+
+TEST_CASE("JobManager gives up at once on what its own description makes fail", "[jobmanager]") {
+    JobManagerWorld world;
+    FakeTaskManager a(world, "a", 1);
+    const JobId id = world.must_submit(copy_job("copy", 1));
+    const proto::DeployTasks deploy = a.take_deploy();
+    a.send_deployed(deploy, "invalid_argument", "no such field");
+    a.take_cancel();
+    a.send_closed(deploy.job_id(), 1);
+    REQUIRE(world.comes_to(id, JobState::kFailed));
+    REQUIRE(cause_of(world, id) == "no such field");
+    REQUIRE(support::eventually([&] { return world.slots_free() == 1; }));
+}
+
+TEST_CASE("JobManager moves a job to another TaskManager when the connection to its own breaks",
+          "[jobmanager]") {
+    JobManagerWorld world;
+    FakeTaskManager a(world, "a", 1);
+    const JobId id = world.must_submit(copy_job("copy", 1));
+    a.run_next();
+    FakeTaskManager b(world, "b", 1);
+    a.disconnect();
+    const proto::DeployTasks again = b.run_next();
+    REQUIRE(again.attempt() == 2);
+    REQUIRE(world.comes_to(id, JobState::kRunning));
+    REQUIRE_THAT(cause_of(world, id), Contains("TaskManager a is lost"));
+}
+
+TEST_CASE("JobManager takes a silent TaskManager for lost", "[jobmanager]") {
+    JobManagerWorld world;
+    FakeTaskManager a(world, "a", 1);
+    const JobId id = world.must_submit(copy_job("copy", 1));
+    a.run_next();
+    world.shifted.shift(seconds(601));
+    REQUIRE_THAT(a.take_end(), Contains("closed the connection"));
+    REQUIRE_THAT(cause_of(world, id),
+                 Contains("TaskManager a is lost: no heartbeat within 600000 ms"));
+    REQUIRE(world.on_loop([&] { return world.jobmanager->taskmanagers().all().empty(); }));
+}
+
+TEST_CASE("JobManager keeps a TaskManager whose heartbeats come", "[jobmanager]") {
+    JobManagerWorld world;
+    FakeTaskManager a(world, "a", 1);
+    const JobId id = world.must_submit(copy_job("copy", 1));
+    const proto::DeployTasks deploy = a.run_next();
+    proto::ControlMessage message;
+    proto::SubtaskReport& report = *message.mutable_heartbeat()->add_subtasks();
+    report.set_job_id(deploy.job_id());
+    report.set_attempt(1);
+    const auto records_in = [&] {
+        return world.ask(id, [](const JobEntry& entry) {
+            const auto found = entry.reports.find({0, 0});
+            return found == entry.reports.end() ? 0 : found->second.records_in();
+        });
+    };
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+        world.shifted.shift(seconds(400));
+        message.mutable_heartbeat()->mutable_subtasks(0)->set_records_in(i);
+        a.send(message);
+        REQUIRE(support::eventually([&] { return records_in() == i; }));
+    }
+    REQUIRE(world.state_of(id) == JobState::kRunning);
+}
+
+TEST_CASE("JobManager ignores the reports of an older attempt", "[jobmanager]") {
+    JobManagerWorld world;
+    FakeTaskManager a(world, "a", 1);
+    const JobId id = world.must_submit(copy_job("copy", 1));
+    const proto::DeployTasks first = a.run_next();
+    a.send_state(first, 0, proto::TASK_STATE_FAILED, "unavailable", "away");
+    a.take_cancel();
+    a.send_closed(first.job_id(), 1);
+    a.run_next();
+    a.send_state(first, 0, proto::TASK_STATE_FINISHED);
+    a.send_closed(first.job_id(), 1);
+    REQUIRE(world.comes_to(id, JobState::kRunning));
+    REQUIRE(world.slots_free() == 0);
+}
+
+TEST_CASE("JobManager cancels a job by its tasks and frees the slots", "[jobmanager]") {
+    JobManagerWorld world;
+    FakeTaskManager a(world, "a", 1);
+    const JobId id = world.must_submit(copy_job("copy", 1));
+    const proto::DeployTasks deploy = a.run_next();
+    REQUIRE(world.on_loop([&] { return world.jobmanager->cancel(id); }));
+    REQUIRE(a.take_cancel().job_id() == id.to_string());
+    REQUIRE(world.state_of(id) == JobState::kCancelling);
+    a.send_state(deploy, 0, proto::TASK_STATE_CANCELED);
+    a.send_closed(deploy.job_id(), 1);
+    REQUIRE(world.comes_to(id, JobState::kCanceled));
+    REQUIRE(world.slots_free() == 1);
+    const Status again = world.on_loop([&] { return world.jobmanager->cancel(id); });
+    REQUIRE_FALSE(again);
+    REQUIRE(again.error().code == Code::kInvalidArgument);
+    REQUIRE_THAT(again.error().message, Contains("CANCELED"));
+}
+
+TEST_CASE("JobManager hands new partitions to the running subtasks", "[jobmanager]") {
+    JobManager::Options options = JobManagerWorld::default_options();
+    options.discovery_interval = milliseconds(5);
+    JobManagerWorld world(options);
+    FakeTaskManager a(world, "a", 2);
+    world.must_submit(copy_job("copy", 2));
+    a.run_next();
+    world.on_loop_do([&] { world.directory.splits.push_back(split_named("rows/3", 0)); });
+    const proto::AddSplits added = a.take_splits();
+    REQUIRE(added.attempt() == 1);
+    REQUIRE(added.splits_size() == 1);
+    CHECK(added.splits(0).subtask() == 1);
+    REQUIRE(added.splits(0).splits_size() == 1);
+    CHECK(added.splits(0).splits(0).name() == "rows/3");
+    CHECK(added.splits(0).splits(0).index() == 3);
+}
+
+TEST_CASE("JobManager finds a job by its name, its id or the beginning of its id", "[jobmanager]") {
+    JobManagerWorld world;
+    const FakeTaskManager a(world, "a", 4);
+    const JobId id = world.must_submit(copy_job("copy", 1));
+    const auto find = [&](const std::string& text) {
+        return world.on_loop([&]() -> Result<std::string> {
+            MILLRACE_TRY_ASSIGN(const JobEntry* entry, world.jobmanager->find(text));
+            return entry->master.id().to_string();
+        });
+    };
+    REQUIRE(find("copy") == id.to_string());
+    REQUIRE(find(id.to_string()) == id.to_string());
+    REQUIRE(find(id.to_string().substr(0, 6)) == id.to_string());
+    REQUIRE(find("copies").error().code == Code::kNotFound);
+    REQUIRE(find("").error().code == Code::kNotFound);
+}
+
+}  // namespace
+}  // namespace millrace::jobmanager

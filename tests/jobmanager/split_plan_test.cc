@@ -1,0 +1,92 @@
+#include "runtime/jobmanager/split_plan.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/graph/job_text.h"
+#include "tests/jobmanager/jobmanager_world.h"
+
+namespace millrace::jobmanager {
+namespace {
+
+std::vector<proto::SplitAssignment> splits_named(const std::vector<std::string>& names) {
+    std::vector<proto::SplitAssignment> splits;
+    for (const std::string& name : names) splits.push_back(split_named(name));
+    return splits;
+}
+
+std::vector<std::string> names_of(const proto::SourceSplits& splits) {
+    std::vector<std::string> names;
+    for (const auto& split : splits.splits()) names.push_back(split.name());
+    return names;
+}
+
+using Names = std::vector<std::string>;
+
+TEST_CASE("SplitPlan numbers splits over all sources of a job", "[jobmanager][split_plan]") {
+    SplitPlan plan;
+    REQUIRE(plan.add(0, splits_named({"a/0", "a/1"})));
+    const auto others = plan.add(1, splits_named({"b/0"}));
+    REQUIRE(others);
+    REQUIRE(others->front().index() == 2);
+    REQUIRE(plan.splits_of(0).back().index() == 1);
+    REQUIRE(plan.splits_of(5).empty());
+}
+
+TEST_CASE("SplitPlan adds a split once and never renumbers it", "[jobmanager][split_plan]") {
+    SplitPlan plan;
+    REQUIRE(plan.add(0, splits_named({"a/0", "a/1"})));
+    const auto added = plan.add(0, splits_named({"a/0", "a/1", "a/2"}));
+    REQUIRE(added);
+    REQUIRE(added->size() == 1);
+    REQUIRE(added->front().name() == "a/2");
+    REQUIRE(added->front().index() == 2);
+    REQUIRE(plan.add(0, splits_named({"a/2"}))->empty());
+    REQUIRE(plan.splits_of(0).size() == 3);
+}
+
+TEST_CASE("SplitPlan gives split i to subtask i modulo the parallelism, old and new alike",
+          "[jobmanager][split_plan]") {
+    const auto graph = graph::plan(copy_job("copy", 3));
+    REQUIRE(graph);
+    SplitPlan plan;
+    REQUIRE(plan.add(0, splits_named({"a/0", "a/1", "a/2", "a/3"})));
+    const auto all = plan.assign(*graph, 0);
+    REQUIRE(all.size() == 3);
+    CHECK(names_of(all[0]) == Names{"a/0", "a/3"});
+    CHECK(names_of(all[1]) == Names{"a/1"});
+    CHECK(names_of(all[2]) == Names{"a/2"});
+    const auto added = plan.add(0, splits_named({"a/4"}));
+    const auto more = plan.assign(*graph, 0, *added);
+    REQUIRE(more.size() == 3);
+    CHECK(names_of(more[0]).empty());
+    CHECK(names_of(more[1]) == Names{"a/4"});
+    CHECK(more[1].subtask() == 1);
+}
+
+TEST_CASE("SplitPlan leaves subtasks without a split when there are too few",
+          "[jobmanager][split_plan]") {
+    const auto graph = graph::plan(copy_job("copy", 2));
+    SplitPlan plan;
+    REQUIRE(plan.add(0, splits_named({"a/0"})));
+    const auto all = plan.assign(*graph, 0);
+    REQUIRE(names_of(all[0]) == Names{"a/0"});
+    REQUIRE(names_of(all[1]).empty());
+}
+
+TEST_CASE("SplitPlan refuses more splits than a job may have", "[jobmanager][split_plan]") {
+    // One source each, since finding a known name takes longer the more a source has.
+    constexpr std::size_t kEach = 100;
+    SplitPlan plan;
+    for (std::size_t source = 0; source < kSplitsMax / kEach; ++source) {
+        std::vector<proto::SplitAssignment> splits;
+        for (std::size_t i = 0; i < kEach; ++i) splits.push_back(split_named(std::to_string(i)));
+        REQUIRE(plan.add(static_cast<std::int32_t>(source), std::move(splits)));
+    }
+    const auto refused = plan.add(0, splits_named({"one more"}));
+    REQUIRE_FALSE(refused);
+    REQUIRE(refused.error().code == Code::kResourceExhausted);
+    REQUIRE_THAT(refused.error().message, Catch::Contains("100000"));
+}
+
+}  // namespace
+}  // namespace millrace::jobmanager
