@@ -1,6 +1,7 @@
 #include "runtime/web/rest_api.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 
 #include "runtime/web/job_views.h"
@@ -32,6 +33,31 @@ std::string_view query_value(std::string_view query, std::string_view key) {
     return {};
 }
 
+// The paths that there are, and what each takes. `*` is one segment.
+struct Path {
+    std::string_view pattern;
+    std::string_view methods;
+};
+constexpr std::string_view kRead = "GET, HEAD";
+constexpr std::array kPaths{Path{"config", kRead},          Path{"findings", kRead},
+                            Path{"health", kRead},          Path{"jobs", "GET, HEAD, POST"},
+                            Path{"jobs/overview", kRead},   Path{"jobs/*", "GET, HEAD, PATCH"},
+                            Path{"jobs/*/document", kRead}, Path{"jobs/*/exceptions", kRead},
+                            Path{"jobs/*/plan", kRead},     Path{"jobs/*/progress", kRead},
+                            Path{"jobs/*/status", kRead},   Path{"metrics", kRead},
+                            Path{"models", kRead},          Path{"overview", kRead},
+                            Path{"taskmanagers", kRead},    Path{"taskmanagers/*/memory", kRead},
+                            Path{"validate", "POST"},       Path{"version", kRead}};
+
+const Path* find_path(const std::vector<std::string_view>& segments) {
+    const auto found = std::find_if(kPaths.begin(), kPaths.end(), [&](const Path& path) {
+        const auto wanted = split_path(path.pattern);
+        return std::equal(wanted.begin(), wanted.end(), segments.begin(), segments.end(),
+                          [](auto want, auto have) { return want == "*" || want == have; });
+    });
+    return found == kPaths.end() ? nullptr : &*found;
+}
+
 int status_of(Code code) {
     switch (code) {
         case Code::kNotFound:
@@ -50,6 +76,12 @@ int status_of(Code code) {
         default:
             return 500;
     }
+}
+
+// Of a document that was valid: what it names may be missing, and it may be too large.
+int status_of_refusal(Code code) {
+    const bool is_its_own = code == Code::kNotFound || code == Code::kInvalidArgument;
+    return is_its_own ? 422 : status_of(code);
 }
 
 bool wants_problem(const net::HttpRequest& request) {
@@ -87,20 +119,21 @@ RestApi::RestApi(jobmanager::JobManager& jobmanager, const metrics::Registry& me
 
 void RestApi::handle(net::HttpRequest request, net::HttpResponder responder) {
     const Segments path = split_path(request.path);
-    if (request.method == "POST" && path.size() == 1 && path[0] == "jobs")
-        return submit(request, std::move(responder));
-    if (request.method == "POST" && path.size() == 1 && path[0] == "validate")
-        return responder.send(validate(request));
-    if (request.method == "PATCH" && path.size() == 2 && path[0] == "jobs") {
-        return responder.send(patch_job(request, path));
+    const Path* known = find_path(path);
+    if (known == nullptr) return responder.send(unknown_path(request));
+    if (known->methods.find(request.method) == std::string_view::npos) {
+        net::HttpResponse refused =
+            refusal(request, 405, "this path takes " + std::string(known->methods));
+        refused.headers.emplace_back("Allow", known->methods);
+        return responder.send(std::move(refused));
     }
-    if (request.method == "GET" || request.method == "HEAD")
-        return responder.send(get(request, path));
-    responder.send(refusal(request, 405, "this path does not take " + request.method));
+    if (request.method == "PATCH") return responder.send(patch_job(request, path));
+    if (request.method != "POST") return responder.send(get(request, path));
+    if (path[0] == "validate") return responder.send(validate(request));
+    submit(request, std::move(responder));
 }
 
 net::HttpResponse RestApi::get(const net::HttpRequest& request, const Segments& path) {
-    if (path.empty()) return unknown_path(request);
     if (path[0] == "jobs" && path.size() >= 2 && path[1] != "overview")
         return get_job(request, path);
     if (path[0] == "jobs" && path.size() == 1) return json(jobs_json(jobmanager_));
@@ -181,7 +214,7 @@ void RestApi::submit(const net::HttpRequest& request, net::HttpResponder respond
         if (!submitted) {
             const Error& error = submitted.error();
             return shared->send(
-                problem(status_of(error.code), "the job was refused", error.message));
+                problem(status_of_refusal(error.code), "the job was refused", error.message));
         }
         shared->send(
             {.status = 202, .body = "{\"jobUrl\":\"/jobs/" + submitted->to_string() + "\"}"});
