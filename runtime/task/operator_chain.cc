@@ -345,6 +345,15 @@ TimePoint OperatorChain::next_tick_after(TimePoint now) const {
     return next;
 }
 
+std::string OperatorChain::trouble() const {
+    std::string all;
+    for (const auto& node : nodes_) {
+        const std::string one = node->op().trouble();
+        if (!one.empty()) all += (all.empty() ? "" : "; ") + one;
+    }
+    return all;
+}
+
 std::string OperatorChain::describe_wait() {
     for (const auto& node : nodes_) {
         if (node->is_blocked) return fmt::format("step `{}` waits for the outside", node->name());

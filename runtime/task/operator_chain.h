@@ -124,6 +124,8 @@ class OperatorChain {
     [[nodiscard]] const ChainTraffic& traffic() const { return commons_.traffic; }
     // For people: where it is stuck; empty when it is not.
     [[nodiscard]] std::string describe_wait();
+    // What hinders its operators from outside, in their words; empty when nothing does.
+    [[nodiscard]] std::string trouble() const;
 
   private:
     ChainNode& add_node(std::unique_ptr<ChainNode> node, state::SnapshotReader* restored);

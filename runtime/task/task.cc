@@ -135,11 +135,25 @@ Result<StepResult> Task::run(TimePoint now) {
         result.worked = true;
         now = environment_.clock.now();
     }
+    note_trouble(now);
     const WaitsFor waits_for = chain_.waits_for();
     waits_for_.store(waits_for, std::memory_order_relaxed);
     if (waits_for == WaitsFor::kNothing) return end(TaskState::kFinished, std::nullopt);
     result.wake_at = chain_.next_tick_after(now);
     return result;
+}
+
+void Task::note_trouble(TimePoint now) {
+    if (now < trouble_due_) return;
+    trouble_due_ = now + kTroubleEvery;
+    std::string trouble = chain_.trouble();
+    const MutexLock lock(mutex_);
+    trouble_ = std::move(trouble);
+}
+
+std::string Task::trouble() const {
+    const MutexLock lock(mutex_);
+    return trouble_;
 }
 
 void Task::inject_trigger() {

@@ -63,6 +63,7 @@ class TaskListener {
 class Task final : public Schedulable, private ChainObserver {
   public:
     static constexpr std::size_t kMailMax = 1024;
+    static constexpr Duration kTroubleEvery = std::chrono::seconds(1);
 
     struct Options {
         std::string name;        // For people: "predict[3]".
@@ -102,6 +103,8 @@ class Task final : public Schedulable, private ChainObserver {
     // Why it failed; null before, and when it did not.
     [[nodiscard]] const Error* failure() const;
     [[nodiscard]] TimeLedger& times() { return times_; }
+    // What hinders its operators from outside, as of the last second; empty when nothing does.
+    [[nodiscard]] std::string trouble() const MILLRACE_EXCLUDES(mutex_);
     // What its last step found to wait for.
     [[nodiscard]] WaitsFor waits_for() const { return waits_for_.load(std::memory_order_relaxed); }
 
@@ -132,6 +135,7 @@ class Task final : public Schedulable, private ChainObserver {
     void move_to(TaskState state);
     void note_time(const StepResult& result);
     void inject_trigger();
+    void note_trouble(TimePoint now) MILLRACE_EXCLUDES(mutex_);
 
     // ChainObserver.
     Result<std::unique_ptr<state::SnapshotWriter>> open_snapshot(std::uint64_t checkpoint_id,
@@ -148,11 +152,13 @@ class Task final : public Schedulable, private ChainObserver {
     std::atomic<TaskState> state_{TaskState::kCreated};
     std::atomic<WaitsFor> waits_for_{WaitsFor::kInput};
 
-    Mutex mutex_;
+    mutable Mutex mutex_;
+    std::string trouble_ MILLRACE_GUARDED_BY(mutex_);
     std::vector<Mail> mail_ MILLRACE_GUARDED_BY(mutex_);
 
     // The stepping thread's.
     OperatorChain chain_;
+    TimePoint trouble_due_{};
     std::optional<data::CheckpointBarrier> trigger_;  // Waits until the chain takes it.
     std::optional<Error> cause_;                      // Written before state_ says FAILED.
 

@@ -234,6 +234,7 @@ void AttemptTask::report(const std::vector<metrics::Registry::Sample>& samples,
         if (is("_operator_pendingRecords")) pending += sample.value;
     }
     report.set_pending_records(static_cast<std::int64_t>(pending));
+    report.set_trouble(task_->trouble());
 }
 
 }  // namespace millrace::taskmanager

@@ -238,8 +238,10 @@ void JobAttempt::task_ended(const task::Task& task, task::TaskState state,
     const proto::TaskState shown = state == task::TaskState::kFinished ? proto::TASK_STATE_FINISHED
                                    : state == task::TaskState::kFailed ? proto::TASK_STATE_FAILED
                                                                        : proto::TASK_STATE_CANCELED;
+    // The last figures go out before the end that they belong to.
+    if (--tasks_inside_ == 0) callbacks_.on_last_report();
     callbacks_.on_task_ended(p.vertex, p.subtask, shown, error ? &*error : nullptr);
-    if (--tasks_inside_ == 0) close();
+    if (tasks_inside_ == 0) close();
 }
 
 // Closing a Kafka client may take seconds, so it happens on a thread that may block.

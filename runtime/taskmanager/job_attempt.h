@@ -64,6 +64,8 @@ class JobAttempt final : private task::TaskListener {
         std::function<void(std::uint32_t vertex, std::uint32_t subtask, proto::TaskState state,
                            const Error* error)>
             on_task_ended;
+        // All tasks have ended and can still report; the end of the last one is told after this.
+        std::function<void()> on_last_report;
         // All tasks have gone and everything came back, or `leak` says what did not.
         std::function<void(const std::string& leak)> on_closed;
     };

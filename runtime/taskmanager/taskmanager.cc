@@ -208,6 +208,11 @@ JobAttempt* TaskManager::attempt_of(const std::string& job_id, std::uint32_t att
 
 void TaskManager::send_heartbeat() {
     if (!is_registered_) return;
+    send_report();
+    heartbeat_timer_ = loop_.post_after(heartbeat_interval_, [this] { send_heartbeat(); });
+}
+
+void TaskManager::send_report() {
     proto::ControlMessage message;
     proto::Heartbeat& heartbeat = *message.mutable_heartbeat();
     heartbeat.set_resident_bytes(resident_bytes());
@@ -215,7 +220,6 @@ void TaskManager::send_heartbeat() {
     fill_memory(*heartbeat.mutable_memory());
     for (const auto& [id, attempt] : attempts_) attempt->report(heartbeat);
     send(message);
-    heartbeat_timer_ = loop_.post_after(heartbeat_interval_, [this] { send_heartbeat(); });
 }
 
 // ------------------------------------------------------------------------------------- jobs
@@ -254,6 +258,7 @@ void TaskManager::deploy(const proto::DeployTasks& message) {
                 }
                 send(changed);
             },
+        .on_last_report = [this] { send_report(); },
         .on_closed = [this, id = message.job_id(), number = message.attempt()](
                          const std::string& leak) { close_attempt(id, number, leak); }};
     Status built =

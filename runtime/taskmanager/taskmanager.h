@@ -71,6 +71,7 @@ class TaskManager {
     void on_message(std::string_view payload);
     void on_closed(const Error& reason);
     void send_heartbeat();
+    void send_report();
     void deploy(const proto::DeployTasks& message);
     void add_splits(const proto::AddSplits& message);
     void close_attempt(const std::string& job_id, std::uint32_t attempt, const std::string& leak);
