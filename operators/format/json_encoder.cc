@@ -61,9 +61,20 @@ std::string quoted(const std::string& name) {
     return room;
 }
 
+// Text that stands between two values, padded so that it can be copied as one block.
+struct Literal {
+    explicit Literal(std::string text) : padded(std::move(text)), bytes(padded.size()) {
+        padded.resize(bytes + JsonWriter::kLiteralBlock);
+    }
+    [[nodiscard]] std::string_view text() const { return {padded.data(), bytes}; }
+
+    std::string padded;
+    std::size_t bytes;
+};
+
 // A column's value and everything that stands in front of it.
 struct Step {
-    std::string literal;
+    Literal literal;
     std::size_t column;
     data::Type type;
 };
@@ -71,8 +82,9 @@ struct Step {
 class Plan final : public JsonEncoder {
   public:
     Plan(const Node& root, const data::Schema& schema) {
-        append(root, schema);
-        steps_.shrink_to_fit();
+        std::string rest;
+        append(root, schema, rest);
+        end_ = Literal(std::move(rest));
     }
 
     std::size_t encode(const data::Batch& batch, std::size_t first_row, std::span<char> room,
@@ -81,10 +93,10 @@ class Plan final : public JsonEncoder {
         JsonWriter writer(room);
         for (std::size_t i = 0; i < rows_max; ++i) {
             for (const Step& step : steps_) {
-                writer.write_literal(step.literal);
+                writer.write_padded_literal(step.literal.text());
                 write_value(batch.column(step.column), step.type, first_row + i, writer);
             }
-            writer.write_literal(rest_);
+            writer.write_padded_literal(end_.text());
             if (writer.is_full()) {
                 return i;
             }
@@ -94,22 +106,22 @@ class Plan final : public JsonEncoder {
     }
 
   private:
-    // Goes through the tree once; `rest_` is what the next value will have in front of it.
-    void append(const Node& node, const data::Schema& schema) {
-        rest_ += '{';
+    // Goes through the tree once; `rest` is what the next value will have in front of it.
+    void append(const Node& node, const data::Schema& schema, std::string& rest) {
+        rest += '{';
         bool is_first = true;
         for (const Node& child : node.children) {
-            rest_ += is_first ? "" : ",";
-            rest_ += quoted(child.name) + ":";
+            rest += is_first ? "" : ",";
+            rest += quoted(child.name) + ":";
             is_first = false;
             if (child.is_object) {
-                append(child, schema);
+                append(child, schema, rest);
             } else {
-                steps_.push_back(
-                    {std::exchange(rest_, {}), child.column, schema.fields()[child.column].type});
+                steps_.push_back({Literal(std::exchange(rest, {})), child.column,
+                                  schema.fields()[child.column].type});
             }
         }
-        rest_ += '}';
+        rest += '}';
     }
 
     static void write_value(const Column& column, data::Type type, std::size_t row,
@@ -165,7 +177,7 @@ class Plan final : public JsonEncoder {
     }
 
     std::vector<Step> steps_;
-    std::string rest_;
+    Literal end_{{}};
 };
 
 }  // namespace

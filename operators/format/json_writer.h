@@ -20,6 +20,7 @@ namespace millrace::operators {
 class JsonWriter {
   public:
     static constexpr std::size_t kNumberBytesMax = 32;
+    static constexpr std::size_t kLiteralBlock = 32;
 
     explicit JsonWriter(std::span<char> room)
         : begin_(room.data()), at_(begin_), end_(begin_ + room.size()) {}
@@ -32,6 +33,15 @@ class JsonWriter {
         if (has_room(text.size())) {
             std::memcpy(at_, text.data(), text.size());
             at_ += text.size();
+        }
+    }
+    // The same for a literal with kLiteralBlock readable bytes from its start on.
+    void write_padded_literal(std::string_view text) {
+        if (text.size() <= kLiteralBlock && has_block()) [[likely]] {
+            std::memcpy(at_, text.data(), kLiteralBlock);
+            at_ += text.size();
+        } else {
+            write_literal(text);
         }
     }
     void write_integer(std::int64_t value);
@@ -47,6 +57,9 @@ class JsonWriter {
     [[nodiscard]] bool has_room(std::size_t bytes) {
         if (static_cast<std::size_t>(end_ - at_) < bytes) is_full_ = true;
         return !is_full_;
+    }
+    [[nodiscard]] bool has_block() const {
+        return static_cast<std::size_t>(end_ - at_) >= kLiteralBlock && !is_full_;
     }
     void write_escaped(std::string_view text);
 
