@@ -10,17 +10,22 @@
 namespace millrace::cli {
 namespace {
 
-void add_document_flags(CLI::App& verb, CommandLine& line, bool needs_files) {
+// In seconds.
+const std::map<std::string, std::int64_t> kTimeUnits{{"s", 1}, {"m", 60}, {"h", 3600}};
+
+void add_document_flags(CLI::App& verb, CommandLine& line) {
     auto* files = verb.add_option("file", line.files, "Job file.");
-    auto* layers =
-        verb.add_option("-f,--layer", line.layers, "A layer of one job; later ones win.");
-    if (needs_files) {
-        files->excludes(layers);
-        verb.require_option(1, 0);
-    }
-    verb.add_option("--set", line.assignments, "path=value, laid over the file.");
+    auto* layers = verb.add_option("-f,--layer", line.layers, "A layer of one job; later ones win.")
+                       ->allow_extra_args(false);
+    files->excludes(layers);
+    verb.callback([&line] {
+        if (line.files.empty() && line.layers.empty()) throw CLI::RequiredError("A job file");
+    });
+    verb.add_option("--set", line.assignments, "path=value, laid over the file.")
+        ->allow_extra_args(false);
     verb.add_flag("--deny-warnings", line.deny_warnings, "Warnings are errors.");
-    verb.add_option("--allow", line.allowed_warnings, "A warning not to report, for example W031.");
+    verb.add_option("--allow", line.allowed_warnings, "A warning not to report, for example W041.")
+        ->allow_extra_args(false);
 }
 
 void add_output_flag(CLI::App& verb, CommandLine& line) {
@@ -38,7 +43,8 @@ void add_server_flag(CLI::App& verb, CommandLine& line) {
 void add_process_flags(CLI::App& verb, CommandLine& line) {
     verb.add_option("-D,--setting", line.settings,
                     "key=value of the process configuration, for example "
-                    "taskmanager.memory.process.size=1728m.");
+                    "taskmanager.memory.process.size=1728m.")
+        ->allow_extra_args(false);
     verb.add_option("--log-level", line.log_level, "debug, info, warn or error.")
         ->envname("MILLRACE_LOG_LEVEL");
     verb.add_option("--log-format", line.log_format, "text or json.")
@@ -88,7 +94,7 @@ void add_process_verbs(CLI::App& app, CommandLine& line) {
     local->add_option("--control", line.jobmanager, "Address for more TaskManagers.");
 
     CLI::App* run = app.add_subcommand("run", "Runs a job here, in the foreground, until it ends.");
-    add_document_flags(*run, line, true);
+    add_document_flags(*run, line);
     add_process_flags(*run, line);
     add_taskmanager_flags(*run, line);
     run->add_option("--kafka", line.kafka, "Brokers of the cluster `default`.")
@@ -98,7 +104,8 @@ void add_process_verbs(CLI::App& app, CommandLine& line) {
         app.add_subcommand("demo", "Shows the ad click job at work; needs nothing else.");
     add_process_flags(*demo, line);
     demo->add_option("--kafka", line.kafka, "A real broker in place of the embedded one.");
-    demo->add_option("--for", line.seconds, "Seconds after which it ends; 0 runs on.")
+    demo->add_option("--for", line.seconds, "Time after which it ends, for example 2m; 0 runs on.")
+        ->transform(CLI::AsNumberWithUnit(kTimeUnits))
         ->check(CLI::Range(0, 86'400));
     demo->add_option("--rate", line.rate, "Impressions a second.");
     demo->add_option("--port-file", line.port_file, "Where to write the broker's address.");
@@ -110,21 +117,21 @@ void add_process_verbs(CLI::App& app, CommandLine& line) {
 
 void add_client_verbs(CLI::App& app, CommandLine& line) {
     CLI::App* validate = app.add_subcommand("validate", "Checks job files; nothing is started.");
-    add_document_flags(*validate, line, true);
+    add_document_flags(*validate, line);
     add_output_flag(*validate, line);
     validate->add_option("--format", line.format, "github writes annotations.")
         ->check(CLI::IsMember({"github"}));
 
     CLI::App* explain =
         app.add_subcommand("explain", "Explains a job's graph and memory, or an error code.");
-    add_document_flags(*explain, line, true);
+    add_document_flags(*explain, line);
 
     CLI::App* render =
         app.add_subcommand("render", "Prints the job after layers, variables and defaults.");
-    add_document_flags(*render, line, true);
+    add_document_flags(*render, line);
 
     CLI::App* submit = app.add_subcommand("submit", "Sends a job to the JobManager.");
-    add_document_flags(*submit, line, true);
+    add_document_flags(*submit, line);
     add_server_flag(*submit, line);
     add_output_flag(*submit, line);
     submit->add_flag("--wait", line.wait, "Waits until the job ends.");
@@ -182,6 +189,9 @@ std::variant<CommandLine, ExitCode> parse_command_line(int argc, const char* con
     app.set_help_all_flag("--help-all", "Help of every verb.");
     add_process_verbs(app, line);
     add_client_verbs(app, line);
+    // Verbs share their variables; without this CLI11 fills them from the environment for the verbs
+    // that were not given, too, after the flags of the one that was.
+    for (CLI::App* verb : app.get_subcommands({})) verb->parse_complete_callback([] {});
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
