@@ -19,7 +19,7 @@ std::string cause_of(JobManagerWorld& world, JobId id) {
 TEST_CASE("JobManager tells a new TaskManager its epoch and the heartbeats it expects",
           "[jobmanager]") {
     JobManagerWorld world;
-    const FakeTaskManager a(world, "a", 2);
+    const TaskManagerDouble a(world, "a", 2);
     REQUIRE(a.registered().leader_epoch() == 7);
     REQUIRE(a.registered().heartbeat_interval_ms() == 20);
     REQUIRE(a.registered().heartbeat_timeout_ms() == 600'000);
@@ -28,13 +28,13 @@ TEST_CASE("JobManager tells a new TaskManager its epoch and the heartbeats it ex
 
 TEST_CASE("JobManager refuses a TaskManager that is not what it says", "[jobmanager]") {
     JobManagerWorld world;
-    const FakeTaskManager first(world, "a", 2);
+    const TaskManagerDouble first(world, "a", 2);
     SECTION("without slots") {
-        FakeTaskManager none(world, "b", 0, FakeTaskManager::Expect::kRefused);
+        TaskManagerDouble none(world, "b", 0, TaskManagerDouble::Expect::kRefused);
         REQUIRE_THAT(none.take_end(), Contains("closed the connection"));
     }
     SECTION("under an id that is in use") {
-        FakeTaskManager second(world, "a", 2, FakeTaskManager::Expect::kRefused);
+        TaskManagerDouble second(world, "a", 2, TaskManagerDouble::Expect::kRefused);
         REQUIRE_THAT(second.take_end(), Contains("closed the connection"));
     }
     REQUIRE(world.slots_free() == 2);
@@ -43,7 +43,7 @@ TEST_CASE("JobManager refuses a TaskManager that is not what it says", "[jobmana
 TEST_CASE("JobManager refuses a job that needs more slots than are free, with the numbers",
           "[jobmanager]") {
     JobManagerWorld world;
-    const FakeTaskManager a(world, "a", 2);
+    const TaskManagerDouble a(world, "a", 2);
     const auto refused = world.submit(copy_job("copy", 3));
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == Code::kResourceExhausted);
@@ -54,7 +54,7 @@ TEST_CASE("JobManager refuses a job that needs more slots than are free, with th
 TEST_CASE("JobManager refuses what the outer world refuses, and keeps nothing of it",
           "[jobmanager]") {
     JobManagerWorld world;
-    const FakeTaskManager a(world, "a", 2);
+    const TaskManagerDouble a(world, "a", 2);
     world.on_loop_do([&] { world.directory.refusal = Error{Code::kNotFound, "no topic `out`"}; });
     const auto refused = world.submit(copy_job("copy", 2));
     REQUIRE_FALSE(refused);
@@ -65,7 +65,7 @@ TEST_CASE("JobManager refuses what the outer world refuses, and keeps nothing of
 
 TEST_CASE("JobManager refuses a second job of a name that is in use", "[jobmanager]") {
     JobManagerWorld world;
-    FakeTaskManager a(world, "a", 2);
+    TaskManagerDouble a(world, "a", 2);
     const JobId first = world.must_submit(copy_job("copy", 1));
     const auto second = world.submit(copy_job("copy", 1));
     REQUIRE_FALSE(second);
@@ -80,7 +80,7 @@ TEST_CASE("JobManager refuses a second job of a name that is in use", "[jobmanag
 
 TEST_CASE("JobManager deals the splits of a source over its subtasks", "[jobmanager]") {
     JobManagerWorld world;
-    FakeTaskManager a(world, "a", 2);
+    TaskManagerDouble a(world, "a", 2);
     world.must_submit(copy_job("copy", 2));
     const proto::DeployTasks deploy = a.take_deploy();
     REQUIRE(deploy.splits_size() == 2);
@@ -97,8 +97,8 @@ TEST_CASE("JobManager deals the splits of a source over its subtasks", "[jobmana
 
 TEST_CASE("JobManager starts no task before every TaskManager has built its part", "[jobmanager]") {
     JobManagerWorld world;
-    FakeTaskManager a(world, "a", 1);
-    FakeTaskManager b(world, "b", 1);
+    TaskManagerDouble a(world, "a", 1);
+    TaskManagerDouble b(world, "b", 1);
     const JobId id = world.must_submit(copy_job("copy", 2));
     const proto::DeployTasks at_a = a.take_deploy();
     const proto::DeployTasks at_b = b.take_deploy();
@@ -115,7 +115,7 @@ TEST_CASE("JobManager starts no task before every TaskManager has built its part
 TEST_CASE("JobManager frees the slots of a finished job when its memory came back",
           "[jobmanager]") {
     JobManagerWorld world;
-    FakeTaskManager a(world, "a", 2);
+    TaskManagerDouble a(world, "a", 2);
     const JobId id = world.must_submit(copy_job("copy", 2));
     REQUIRE(world.slots_free() == 0);
     const proto::DeployTasks deploy = a.run_next();
@@ -129,7 +129,7 @@ TEST_CASE("JobManager frees the slots of a finished job when its memory came bac
 
 TEST_CASE("JobManager tries a job again when a task fails, and names the task", "[jobmanager]") {
     JobManagerWorld world;
-    FakeTaskManager a(world, "a", 2);
+    TaskManagerDouble a(world, "a", 2);
     const JobId id = world.must_submit(copy_job("copy", 2));
     const proto::DeployTasks first = a.run_next();
     a.send_state(first, 1, proto::TASK_STATE_FAILED, "unavailable", "the broker is away");
@@ -149,7 +149,7 @@ TEST_CASE("JobManager tries a job again when a task fails, and names the task", 
 
 TEST_CASE("JobManager gives up at once on what its own description makes fail", "[jobmanager]") {
     JobManagerWorld world;
-    FakeTaskManager a(world, "a", 1);
+    TaskManagerDouble a(world, "a", 1);
     const JobId id = world.must_submit(copy_job("copy", 1));
     const proto::DeployTasks deploy = a.take_deploy();
     a.send_deployed(deploy, "invalid_argument", "no such field");
@@ -163,10 +163,10 @@ TEST_CASE("JobManager gives up at once on what its own description makes fail", 
 TEST_CASE("JobManager moves a job to another TaskManager when the connection to its own breaks",
           "[jobmanager]") {
     JobManagerWorld world;
-    FakeTaskManager a(world, "a", 1);
+    TaskManagerDouble a(world, "a", 1);
     const JobId id = world.must_submit(copy_job("copy", 1));
     a.run_next();
-    FakeTaskManager b(world, "b", 1);
+    TaskManagerDouble b(world, "b", 1);
     a.disconnect();
     const proto::DeployTasks again = b.run_next();
     REQUIRE(again.attempt() == 2);
@@ -176,7 +176,7 @@ TEST_CASE("JobManager moves a job to another TaskManager when the connection to 
 
 TEST_CASE("JobManager takes a silent TaskManager for lost", "[jobmanager]") {
     JobManagerWorld world;
-    FakeTaskManager a(world, "a", 1);
+    TaskManagerDouble a(world, "a", 1);
     const JobId id = world.must_submit(copy_job("copy", 1));
     a.run_next();
     world.shifted.shift(seconds(601));
@@ -188,7 +188,7 @@ TEST_CASE("JobManager takes a silent TaskManager for lost", "[jobmanager]") {
 
 TEST_CASE("JobManager keeps a TaskManager whose heartbeats come", "[jobmanager]") {
     JobManagerWorld world;
-    FakeTaskManager a(world, "a", 1);
+    TaskManagerDouble a(world, "a", 1);
     const JobId id = world.must_submit(copy_job("copy", 1));
     const proto::DeployTasks deploy = a.run_next();
     proto::ControlMessage message;
@@ -212,7 +212,7 @@ TEST_CASE("JobManager keeps a TaskManager whose heartbeats come", "[jobmanager]"
 
 TEST_CASE("JobManager ignores the reports of an older attempt", "[jobmanager]") {
     JobManagerWorld world;
-    FakeTaskManager a(world, "a", 1);
+    TaskManagerDouble a(world, "a", 1);
     const JobId id = world.must_submit(copy_job("copy", 1));
     const proto::DeployTasks first = a.run_next();
     a.send_state(first, 0, proto::TASK_STATE_FAILED, "unavailable", "away");
@@ -227,7 +227,7 @@ TEST_CASE("JobManager ignores the reports of an older attempt", "[jobmanager]") 
 
 TEST_CASE("JobManager cancels a job by its tasks and frees the slots", "[jobmanager]") {
     JobManagerWorld world;
-    FakeTaskManager a(world, "a", 1);
+    TaskManagerDouble a(world, "a", 1);
     const JobId id = world.must_submit(copy_job("copy", 1));
     const proto::DeployTasks deploy = a.run_next();
     REQUIRE(world.on_loop([&] { return world.jobmanager->cancel(id); }));
@@ -247,7 +247,7 @@ TEST_CASE("JobManager hands new partitions to the running subtasks", "[jobmanage
     JobManager::Options options = JobManagerWorld::default_options();
     options.discovery_interval = milliseconds(5);
     JobManagerWorld world(options);
-    FakeTaskManager a(world, "a", 2);
+    TaskManagerDouble a(world, "a", 2);
     world.must_submit(copy_job("copy", 2));
     a.run_next();
     world.on_loop_do([&] { world.directory.splits.push_back(split_named("rows/3", 0)); });
@@ -262,7 +262,7 @@ TEST_CASE("JobManager hands new partitions to the running subtasks", "[jobmanage
 
 TEST_CASE("JobManager finds a job by its name, its id or the beginning of its id", "[jobmanager]") {
     JobManagerWorld world;
-    const FakeTaskManager a(world, "a", 4);
+    const TaskManagerDouble a(world, "a", 4);
     const JobId id = world.must_submit(copy_job("copy", 1));
     const auto find = [&](const std::string& text) {
         return world.on_loop([&]() -> Result<std::string> {

@@ -87,9 +87,10 @@ std::uint32_t JobManagerWorld::slots_free() {
     return on_loop([&] { return jobmanager->taskmanagers().slots_free(); });
 }
 
-// ------------------------------------------------------------------------- FakeTaskManager
+// ----------------------------------------------------------------------- TaskManagerDouble
 
-FakeTaskManager::FakeTaskManager(JobManagerWorld& world, std::string id, int slots, Expect expect)
+TaskManagerDouble::TaskManagerDouble(JobManagerWorld& world, std::string id, int slots,
+                                     Expect expect)
     : world_(world), id_(std::move(id)), slots_(slots) {
     net::ControlCallbacks callbacks{
         .on_open =
@@ -118,7 +119,7 @@ FakeTaskManager::FakeTaskManager(JobManagerWorld& world, std::string id, int slo
     registered_ = answer.registered();
 }
 
-proto::ControlMessage FakeTaskManager::registration() const {
+proto::ControlMessage TaskManagerDouble::registration() const {
     proto::ControlMessage message;
     proto::RegisterTaskManager& me = *message.mutable_register_taskmanager();
     me.set_taskmanager_id(id_);
@@ -135,12 +136,12 @@ proto::ControlMessage FakeTaskManager::registration() const {
     return message;
 }
 
-void FakeTaskManager::send(const proto::ControlMessage& message) {
+void TaskManagerDouble::send(const proto::ControlMessage& message) {
     world_.on_loop_do([&] { REQUIRE(net::send_message(*connection_, message)); });
 }
 
-void FakeTaskManager::send_deployed(const proto::DeployTasks& deploy, const std::string& error_code,
-                                    const std::string& error) {
+void TaskManagerDouble::send_deployed(const proto::DeployTasks& deploy,
+                                      const std::string& error_code, const std::string& error) {
     proto::ControlMessage message;
     proto::Deployed& deployed = *message.mutable_deployed();
     deployed.set_job_id(deploy.job_id());
@@ -150,9 +151,9 @@ void FakeTaskManager::send_deployed(const proto::DeployTasks& deploy, const std:
     send(message);
 }
 
-void FakeTaskManager::send_state(const proto::DeployTasks& deploy, std::uint32_t subtask,
-                                 proto::TaskState state, const std::string& error_code,
-                                 const std::string& error) {
+void TaskManagerDouble::send_state(const proto::DeployTasks& deploy, std::uint32_t subtask,
+                                   proto::TaskState state, const std::string& error_code,
+                                   const std::string& error) {
     proto::ControlMessage message;
     proto::TaskStateChanged& changed = *message.mutable_task_state_changed();
     changed.set_job_id(deploy.job_id());
@@ -164,45 +165,45 @@ void FakeTaskManager::send_state(const proto::DeployTasks& deploy, std::uint32_t
     send(message);
 }
 
-void FakeTaskManager::send_closed(const std::string& job_id, std::uint32_t attempt) {
+void TaskManagerDouble::send_closed(const std::string& job_id, std::uint32_t attempt) {
     proto::ControlMessage message;
     message.mutable_attempt_closed()->set_job_id(job_id);
     message.mutable_attempt_closed()->set_attempt(attempt);
     send(message);
 }
 
-void FakeTaskManager::disconnect() {
+void TaskManagerDouble::disconnect() {
     world_.on_loop_do([&] {
         connection_.reset();
         client_.reset();
     });
 }
 
-proto::DeployTasks FakeTaskManager::take_deploy() {
+proto::DeployTasks TaskManagerDouble::take_deploy() {
     const proto::ControlMessage message = received_.take();
     REQUIRE(message.has_deploy_tasks());
     return message.deploy_tasks();
 }
 
-proto::StartTasks FakeTaskManager::take_start() {
+proto::StartTasks TaskManagerDouble::take_start() {
     const proto::ControlMessage message = received_.take();
     REQUIRE(message.has_start_tasks());
     return message.start_tasks();
 }
 
-proto::CancelTasks FakeTaskManager::take_cancel() {
+proto::CancelTasks TaskManagerDouble::take_cancel() {
     const proto::ControlMessage message = received_.take();
     REQUIRE(message.has_cancel_tasks());
     return message.cancel_tasks();
 }
 
-proto::AddSplits FakeTaskManager::take_splits() {
+proto::AddSplits TaskManagerDouble::take_splits() {
     const proto::ControlMessage message = received_.take();
     REQUIRE(message.has_add_splits());
     return message.add_splits();
 }
 
-proto::DeployTasks FakeTaskManager::run_next() {
+proto::DeployTasks TaskManagerDouble::run_next() {
     proto::DeployTasks deploy = take_deploy();
     send_deployed(deploy);
     take_start();

@@ -82,16 +82,16 @@ struct JobManagerWorld : net::NetWorld {
 // Subtasks of one vertex: a Kafka source chained with a discarding sink.
 proto::Job copy_job(const std::string& name, int parallelism);
 
-class FakeTaskManager {
+class TaskManagerDouble {
   public:
     enum class Expect : std::uint8_t { kRegistered, kRefused };
 
     // Connects and registers; waits for the JobManager's answer unless it is to be a refusal.
-    FakeTaskManager(JobManagerWorld& world, std::string id, int slots,
-                    Expect expect = Expect::kRegistered);
-    FakeTaskManager(const FakeTaskManager&) = delete;
-    FakeTaskManager& operator=(const FakeTaskManager&) = delete;
-    ~FakeTaskManager() { disconnect(); }
+    TaskManagerDouble(JobManagerWorld& world, std::string id, int slots,
+                      Expect expect = Expect::kRegistered);
+    TaskManagerDouble(const TaskManagerDouble&) = delete;
+    TaskManagerDouble& operator=(const TaskManagerDouble&) = delete;
+    ~TaskManagerDouble() { disconnect(); }
 
     void send(const proto::ControlMessage& message);
     void send_deployed(const proto::DeployTasks& deploy, const std::string& error_code = "",

@@ -12,8 +12,8 @@ namespace {
 
 namespace json = boost::json;
 using Catch::Contains;
-using jobmanager::FakeTaskManager;
 using jobmanager::JobState;
+using jobmanager::TaskManagerDouble;
 using Keys = std::set<std::string>;
 
 // A document is the name of a job of one subtask; one that starts with `!` is not valid.
@@ -51,7 +51,7 @@ struct WebWorld : jobmanager::JobManagerWorld {
         return json::parse(response.body);
     }
     // Submits over REST and runs it.
-    std::string run(FakeTaskManager& taskmanager, const std::string& name) {
+    std::string run(TaskManagerDouble& taskmanager, const std::string& name) {
         const net::HttpResponse answer = call("POST", "/jobs", name);
         REQUIRE(answer.status == 202);
         taskmanager.run_next();
@@ -86,7 +86,7 @@ const Keys kResources{"cpuCores",      "taskHeapMemory", "taskOffHeapMemory",
 
 TEST_CASE("REST says what the cluster is", "[web]") {
     WebWorld world;
-    const FakeTaskManager a(world, "a", 3);
+    const TaskManagerDouble a(world, "a", 3);
     REQUIRE(keys_of(world.get("/config")) == Keys{"refresh-interval", "timezone-name",
                                                   "timezone-offset", "flink-version",
                                                   "flink-revision", "features"});
@@ -105,7 +105,7 @@ TEST_CASE("REST says what the cluster is", "[web]") {
 
 TEST_CASE("REST lists TaskManagers with Flink's keys", "[web]") {
     WebWorld world;
-    const FakeTaskManager a(world, "a", 3);
+    const TaskManagerDouble a(world, "a", 3);
     const json::value answer = world.get("/taskmanagers");
     REQUIRE(keys_of(answer) == Keys{"taskmanagers"});
     const json::value& entry = answer.at("taskmanagers").at(0);
@@ -129,7 +129,7 @@ TEST_CASE("REST lists TaskManagers with Flink's keys", "[web]") {
 
 TEST_CASE("REST lists jobs with Flink's keys", "[web]") {
     WebWorld world;
-    FakeTaskManager a(world, "a", 3);
+    TaskManagerDouble a(world, "a", 3);
     const std::string id = world.run(a, "copy");
     const json::value jobs = world.get("/jobs");
     REQUIRE(keys_of(jobs) == Keys{"jobs"});
@@ -153,7 +153,7 @@ TEST_CASE("REST lists jobs with Flink's keys", "[web]") {
 
 TEST_CASE("REST shows one job with Flink's keys", "[web]") {
     WebWorld world;
-    FakeTaskManager a(world, "a", 3);
+    TaskManagerDouble a(world, "a", 3);
     const std::string id = world.run(a, "copy");
     const json::value job = world.get("/jobs/" + id);
     REQUIRE(keys_of(job) == Keys{"jid", "name", "isStoppable", "state", "job-type", "start-time",
@@ -175,7 +175,7 @@ TEST_CASE("REST shows one job with Flink's keys", "[web]") {
 
 TEST_CASE("REST draws the plan of a job", "[web]") {
     WebWorld world;
-    const FakeTaskManager a(world, "a", 3);
+    const TaskManagerDouble a(world, "a", 3);
     REQUIRE(world.call("POST", "/jobs", "copy").status == 202);
     const json::value answer = world.get("/jobs/copy/plan");
     REQUIRE(keys_of(answer) == Keys{"plan"});
@@ -189,7 +189,7 @@ TEST_CASE("REST draws the plan of a job", "[web]") {
 
 TEST_CASE("REST keeps what went wrong", "[web]") {
     WebWorld world;
-    FakeTaskManager a(world, "a", 3);
+    TaskManagerDouble a(world, "a", 3);
     REQUIRE(world.call("POST", "/jobs", "copy").status == 202);
     a.send_deployed(a.take_deploy(), "unavailable", "the broker is away");
     a.take_cancel();
@@ -206,7 +206,7 @@ TEST_CASE("REST keeps what went wrong", "[web]") {
 
 TEST_CASE("REST shows what the tasks and models of a job report", "[web]") {
     WebWorld world;
-    FakeTaskManager a(world, "a", 3);
+    TaskManagerDouble a(world, "a", 3);
     const std::string id = world.run(a, "copy");
     proto::ControlMessage message;
     proto::SubtaskReport& task = *message.mutable_heartbeat()->add_subtasks();
@@ -243,7 +243,7 @@ TEST_CASE("REST shows what the tasks and models of a job report", "[web]") {
 
 TEST_CASE("REST takes a job, gives its document back and cancels it", "[web]") {
     WebWorld world;
-    FakeTaskManager a(world, "a", 3);
+    TaskManagerDouble a(world, "a", 3);
     const std::string id = world.run(a, "copy");
     const net::HttpResponse document = world.call("GET", "/jobs/copy/document");
     REQUIRE(document.content_type == "application/yaml");
@@ -262,7 +262,7 @@ TEST_CASE("REST takes a job, gives its document back and cancels it", "[web]") {
 
 TEST_CASE("REST refuses a job with the status that says why, as a problem document", "[web]") {
     WebWorld world;
-    const FakeTaskManager a(world, "a", 1);
+    const TaskManagerDouble a(world, "a", 1);
     const auto problem_of = [&](const std::string& body, int status) {
         const net::HttpResponse answer = world.call("POST", "/jobs", body);
         CAPTURE(answer.body);
@@ -343,7 +343,7 @@ TEST_CASE("REST answers faults in Flink's form, or as a problem where that is as
 
 TEST_CASE("REST serves metrics as Prometheus reads them", "[web]") {
     WebWorld world;
-    const FakeTaskManager a(world, "a", 3);
+    const TaskManagerDouble a(world, "a", 3);
     const net::HttpResponse answer = world.call("GET", "/metrics");
     REQUIRE(answer.content_type == "text/plain; version=0.0.4");
     REQUIRE_THAT(answer.body, Contains("# TYPE flink_jobmanager_taskSlotsTotal gauge"));
