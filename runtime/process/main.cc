@@ -7,6 +7,7 @@
 #include "operators/kafka/kafka_settings.h"
 #include "runtime/cli/client_verbs.h"
 #include "runtime/cli/job_documents.h"
+#include "runtime/process/expression_adapter.h"
 #include "runtime/process/job_roles.h"
 
 namespace millrace::process {
@@ -25,7 +26,8 @@ cli::ExitCode print_version(const cli::CommandLine& line) {
 }
 
 cli::ExitCode carry_out(const cli::CommandLine& line) {
-    const jobfile::ExpressionChecker* expressions = nullptr;
+    const ExpressionAdapter expression_adapter;
+    const jobfile::ExpressionChecker* const expressions = &expression_adapter;
     switch (line.verb) {
         case cli::Verb::kJobManager:
             return run_jobmanager(line, expressions);
