@@ -217,8 +217,8 @@ void JobAttempt::on_state(task::Task& task, task::TaskState state, const Error* 
     if (!task::is_terminal(state)) return;
     std::optional<Error> error;
     if (cause != nullptr) error = *cause;
-    means_.loop.post([this, ended = &task, state, error = std::move(error)] {
-        task_ended(*ended, state, error);
+    means_.loop.post([this, alive = alive_, ended = &task, state, error = std::move(error)] {
+        if (*alive) task_ended(*ended, state, error);
     });
 }
 
@@ -249,7 +249,8 @@ void JobAttempt::close() {
     state_ = State::kClosing;
     const auto work = [this] {
         std::string leak = tear_down();
-        means_.loop.post([this, leak = std::move(leak)] {
+        means_.loop.post([this, alive = alive_, leak = std::move(leak)] {
+            if (!*alive) return;
             state_ = State::kClosed;
             // A copy: the call destroys this attempt.
             const auto on_closed = callbacks_.on_closed;
@@ -260,6 +261,7 @@ void JobAttempt::close() {
 }
 
 void JobAttempt::finish_closing() {
+    *alive_ = false;
     const std::string leak = tear_down();
     if (!leak.empty()) log::error("memory did not come back from job {}: {}", job_id_, leak);
 }

@@ -131,6 +131,8 @@ class JobAttempt final : private task::TaskListener {
     std::vector<std::unique_ptr<AttemptTask>> tasks_;
     std::size_t tasks_inside_ = 0;  // Those that a worker still steps.
     State state_ = State::kBuilt;
+    // What posted callbacks look at: a process that stops does not wait for them.
+    const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace millrace::taskmanager

@@ -1,0 +1,185 @@
+#include "runtime/taskmanager/taskmanager.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/jobmanager/jobmanager_world.h"
+
+namespace millrace::taskmanager {
+namespace {
+
+using Catch::Contains;
+using jobmanager::JobEntry;
+using jobmanager::JobState;
+
+// Rows 0, 1, 2 and so on from `subtasks` subtasks into nothing.
+proto::Job counting_job(int subtasks, std::int64_t rows) {
+    proto::Job job = graph::job_from(R"pb(
+        name: "count"
+        runtime {
+          restart {
+            backoff { min_ms: 1 max_ms: 2 }
+            give_up_after: 1
+          }
+        }
+        sources {
+          name: "rows"
+          generate { preset: PRESET_SEQUENCE seed: 1 }
+        }
+        sinks {
+          name: "out"
+          from: "rows"
+          discard {}
+        })pb");
+    job.mutable_sources(0)->set_parallelism(subtasks);
+    if (rows > 0) job.mutable_sources(0)->mutable_generate()->set_limit_rows(rows);
+    return job;
+}
+
+// A real JobManager and a real TaskManager on one control loop.
+struct ClusterWorld : jobmanager::JobManagerWorld {
+    explicit ClusterWorld(const std::string& slots = "2") {
+        directory.splits = {jobmanager::split_named("rows")};
+        const std::vector<memory::Setting> settings{
+            {.key = "taskmanager.memory.process.size", .value = "512m"},
+            {.key = "taskmanager.numberOfTaskSlots", .value = slots}};
+        auto budget = memory::MemoryBudget::derive(settings, {});
+        if (!budget) FAIL(budget.error().message);
+        on_loop_do([&] {
+            taskmanager.emplace(
+                loop, clock, registry, operators::builtin_operators(),
+                TaskManager::Options{.jobmanager = {"127.0.0.1", port},
+                                     .id = "tm-1",
+                                     .workers = 2,
+                                     .memory = std::move(*budget),
+                                     .reconnect_min = std::chrono::milliseconds(5),
+                                     .reconnect_max = std::chrono::milliseconds(5)});
+            REQUIRE(taskmanager->start());
+        });
+        REQUIRE(is_registered());
+    }
+    ~ClusterWorld() {
+        on_loop_do([&] { taskmanager.reset(); });
+    }
+
+    bool is_registered() {
+        return support::eventually(
+            [&] { return on_loop([&] { return taskmanager->is_registered(); }); });
+    }
+    bool has_all_slots_back() {
+        return support::eventually([&] {
+            return on_loop([&] {
+                const auto& registered = jobmanager->taskmanagers();
+                return registered.slots_total() > 0 &&
+                       registered.slots_free() == registered.slots_total();
+            });
+        });
+    }
+
+    std::optional<TaskManager> taskmanager;
+};
+
+TEST_CASE("TaskManager runs a job to its end and gives its slots back", "[taskmanager]") {
+    ClusterWorld world;
+    const JobId id = world.must_submit(counting_job(2, 50'000));
+    REQUIRE(world.comes_to(id, JobState::kFinished));
+    REQUIRE(world.has_all_slots_back());
+    SECTION("and the same slots run the next job") {
+        const JobId next = world.must_submit(counting_job(2, 1000));
+        REQUIRE(world.comes_to(next, JobState::kFinished));
+    }
+}
+
+TEST_CASE("TaskManager reports what the tasks of a running job do", "[taskmanager]") {
+    ClusterWorld world;
+    const JobId id = world.must_submit(counting_job(1, 0));
+    REQUIRE(world.comes_to(id, JobState::kRunning));
+    const auto records_in = [&] {
+        return world.ask(id, [](const JobEntry& entry) {
+            const auto found = entry.reports.find({0, 0});
+            return found == entry.reports.end() ? 0 : found->second.records_in();
+        });
+    };
+    REQUIRE(support::eventually([&] { return records_in() > 10'000; }));
+    REQUIRE(world.on_loop([&] { return world.jobmanager->cancel(id); }));
+    REQUIRE(world.comes_to(id, JobState::kCanceled));
+    REQUIRE(world.has_all_slots_back());
+}
+
+// Learns one model of 2^bits cells of 16 bytes.
+proto::Job learning_job(int bits) {
+    proto::Job job = graph::job_from(R"pb(
+        name: "learn"
+        runtime {
+          restart {
+            backoff { min_ms: 1 max_ms: 2 }
+            give_up_after: 1
+          }
+        }
+        sources {
+          name: "rows"
+          parallelism: 1
+          generate { preset: PRESET_CTR seed: 1 limit_rows: 5000 }
+        }
+        features {
+          name: "f"
+          seed: 1
+          list_items: 64
+          columns { name: "f3" from: "f3" as: COLUMN_KIND_HASHED }
+        }
+        models {
+          name: "m"
+          task: TASK_BINARY
+          features: "f"
+          learner { ftrl { alpha: 0.1 beta: 1 l1: 0 l2: 0 } }
+        }
+        steps {
+          name: "learn"
+          from: "rows"
+          parallelism: 1
+          train { models: "m" label: "label" publish_every_ms: 10 }
+        })pb");
+    job.mutable_features(0)->set_bits(bits);
+    return job;
+}
+
+TEST_CASE("TaskManager learns every row of a job's input", "[taskmanager]") {
+    ClusterWorld world;
+    const JobId id = world.must_submit(learning_job(10));
+    REQUIRE(world.comes_to(id, JobState::kFinished));
+    REQUIRE(world.has_all_slots_back());
+}
+
+TEST_CASE("TaskManager refuses a model that does not fit, with the key to raise, and is free again",
+          "[taskmanager]") {
+    ClusterWorld world;
+    const JobId id = world.must_submit(learning_job(30));
+    REQUIRE(world.comes_to(id, JobState::kFailed));
+    const std::string cause = world.ask(
+        id, [](const JobEntry& entry) { return entry.master.failures().back().cause.message; });
+    REQUIRE_THAT(cause, Contains("taskmanager.memory"));
+    REQUIRE(world.has_all_slots_back());
+    REQUIRE(world.comes_to(world.must_submit(learning_job(10)), JobState::kFinished));
+}
+
+TEST_CASE("TaskManager ends its tasks when the JobManager is gone, and registers with the next",
+          "[taskmanager]") {
+    ClusterWorld world;
+    const JobId id = world.must_submit(counting_job(1, 0));
+    REQUIRE(world.comes_to(id, JobState::kRunning));
+    world.on_loop_do([&] {
+        jobmanager::JobManager::Options options = jobmanager::JobManagerWorld::default_options();
+        options.address.port = world.port;
+        options.epoch = LeaderEpoch{8};
+        world.jobmanager.reset();
+        world.jobmanager.emplace(
+            world.loop, world.shifted, world.registry, world.directory,
+            [](const std::function<void()>& work) { work(); }, std::move(options));
+        REQUIRE(world.jobmanager->start());
+    });
+    REQUIRE(world.has_all_slots_back());
+    const JobId again = world.must_submit(counting_job(2, 1000));
+    REQUIRE(world.comes_to(again, JobState::kFinished));
+}
+
+}  // namespace
+}  // namespace millrace::taskmanager
