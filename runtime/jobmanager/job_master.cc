@@ -52,6 +52,12 @@ Actions JobMaster::deploy_failed(Attempt attempt, Error cause, TimePoint now,
     return fail({.attempt = attempt_, .wall_ms = wall_ms, .cause = std::move(cause)}, now, wall_ms);
 }
 
+Actions JobMaster::build_failed(Attempt attempt, Error cause, TimePoint now, std::int64_t wall_ms) {
+    if (attempt != attempt_ || state_ != JobState::kCreated) return {};
+    is_refused_ = attempt == Attempt{1} && cause.code == Code::kResourceExhausted;
+    return deploy_failed(attempt, std::move(cause), now, wall_ms);
+}
+
 Actions JobMaster::task_finished(Attempt attempt, std::uint32_t vertex, std::uint32_t subtask,
                                  TimePoint, std::int64_t wall_ms) {
     if (attempt != attempt_ || state_ != JobState::kRunning) return {};
@@ -133,7 +139,7 @@ Actions JobMaster::restart_or_give_up(TimePoint now, std::int64_t wall_ms) {
     started_at_ = TimePoint::max();
     // Nothing that happens later mends a job that its own description makes fail.
     const Domain domain = domain_of(failures_.back().cause.code);
-    if (failures_in_a_row_ > policy_.give_up_after || domain == Domain::kUser) {
+    if (failures_in_a_row_ > policy_.give_up_after || domain == Domain::kUser || is_refused_) {
         move_to(JobState::kFailed, wall_ms);
         return {CloseAttempt{}, ReportEnd{}};
     }

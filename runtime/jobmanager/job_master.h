@@ -74,6 +74,9 @@ class JobMaster {
     void placed(std::vector<graph::Placement> placements, std::vector<std::string> taskmanagers);
     // Placing or deploying failed: too few slots, buffers or bytes, an unreachable broker.
     Actions deploy_failed(Attempt attempt, Error cause, TimePoint now, std::int64_t wall_ms);
+    // A TaskManager could not build its part. Want of buffers or bytes at the first attempt is a
+    // refusal: the job has never fitted, so it ends instead of trying again.
+    Actions build_failed(Attempt attempt, Error cause, TimePoint now, std::int64_t wall_ms);
     // A TaskManager has built its part.
     Actions deployed(Attempt attempt, const std::string& taskmanager, TimePoint now,
                      std::int64_t wall_ms);
@@ -136,6 +139,7 @@ class JobMaster {
     TimePoint restart_at_ = TimePoint::max();
     std::uint32_t restarts_ = 0;
     std::uint32_t failures_in_a_row_ = 0;
+    bool is_refused_ = false;
     std::int64_t entered_ms_[8] = {};
 };
 

@@ -146,7 +146,7 @@ void JobManager::on_message(const net::ControlHandle& connection, std::string_vi
         const Attempt attempt{deployed.attempt()};
         act(*job, deployed.error_code().empty()
                       ? job->master.deployed(attempt, id, clock_.now(), clock_.wall_ms())
-                      : job->master.deploy_failed(
+                      : job->master.build_failed(
                             attempt, Error{code_named(deployed.error_code()), deployed.error()},
                             clock_.now(), clock_.wall_ms()));
     } else if (message.has_task_state_changed()) {

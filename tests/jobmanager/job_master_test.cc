@@ -226,6 +226,28 @@ TEST_CASE("JobMaster tries again when deploying failed for want of slots", "[job
     REQUIRE(master.state() == JobState::kRestarting);
 }
 
+TEST_CASE("JobMaster ends a job whose buffers or memory never sufficed", "[jobmanager]") {
+    Story story;
+    const Error cause{Code::kResourceExhausted, "required 17 buffers, 15 available"};
+    story.master.build_failed(Attempt{1}, cause, story.now, 0);
+    REQUIRE(story.master.state() == JobState::kFailing);
+    story.close("a");
+    REQUIRE(has<CloseAttempt>(story.close("b")));
+    REQUIRE(story.master.state() == JobState::kFailed);
+    REQUIRE(story.master.failures().back().cause.message == cause.message);
+}
+
+TEST_CASE("JobMaster tries a job that has run again when its memory does not suffice now",
+          "[jobmanager]") {
+    Story story;
+    story.run();
+    story.lose_an_attempt();
+    story.master.build_failed(Attempt{2}, Error{Code::kResourceExhausted, "full"}, story.now, 0);
+    story.close("a");
+    story.close("b");
+    REQUIRE(story.master.state() == JobState::kRestarting);
+}
+
 TEST_CASE("JobMaster remembers a bounded number of failures", "[jobmanager]") {
     Story story({.give_up_after = 1000});
     story.run();
