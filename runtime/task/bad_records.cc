@@ -67,8 +67,10 @@ Status ErrorRows::append(std::string_view step, const operators::Rejection& reje
     MILLRACE_TRY(set(ErrorColumn::kMessage, rejection.message));
     MILLRACE_TRY(set(ErrorColumn::kField, rejection.field));
     MILLRACE_TRY(set(ErrorColumn::kSplit, rejection.split));
-    MILLRACE_TRY(set(ErrorColumn::kKey, rejection.key));
-    MILLRACE_TRY(set(ErrorColumn::kPayload, rejection.payload));
+    // A record without key or value has a view of nothing, one with empty ones a view of no bytes.
+    if (rejection.key.data() != nullptr) MILLRACE_TRY(set(ErrorColumn::kKey, rejection.key));
+    if (rejection.payload.data() != nullptr)
+        MILLRACE_TRY(set(ErrorColumn::kPayload, rejection.payload));
     builder_.end_row(rejection.position);
     if (oldest_ == TimePoint::max()) oldest_ = now;
     return builder_.is_full() ? flush(now) : Status{};
