@@ -1,0 +1,90 @@
+// Jobs that are cancelled, and jobs whose TaskManager dies.
+
+#include <set>
+
+#include <catch2/catch.hpp>
+
+#include "tests/integration/click_events.h"
+#include "tests/integration/cluster.h"
+#include "tests/integration/job_texts.h"
+#include "tests/support/kafka_client.h"
+
+namespace millrace::integration {
+namespace {
+
+using Catch::Matchers::Contains;
+using support::KafkaClient;
+using support::Process;
+
+std::set<std::string> ids_predicted(KafkaClient& kafka, const std::string& topic) {
+    const auto records = kafka.read_all(topic);
+    REQUIRE(records);
+    std::set<std::string> ids;
+    for (const support::KafkaRecord& record : *records)
+        ids.insert(read_prediction(record.value.value()).impression_id);
+    return ids;
+}
+
+TEST_CASE("a cancelled job gives its slots back and leaks nothing", "[integration]") {
+    KafkaClient kafka(support::kafka_brokers_or_skip());
+    const ClickTopics topics(kafka, 4);
+    produce(kafka, topics.clicks, click_events(5'000), topics.partitions);
+    Cluster cluster({.brokers = kafka.brokers()});
+    cluster.start_taskmanager({.slots = 16});
+    const ClickJob job;
+    for (const std::size_t predicted : {5'000, 10'000}) {
+        cluster.submit(job.text(topics));
+        REQUIRE(kafka.read_at_least(topics.predictions, predicted));
+        REQUIRE(cluster.free_slots() == 0);
+        REQUIRE(cluster.verb({"cancel", "ctr", "--wait"}).exit_code == 0);
+        REQUIRE(cluster.progress("ctr").state == "CANCELED");
+        REQUIRE(cluster.free_slots() == 16);
+    }
+    REQUIRE_THAT(cluster.logs(), !Contains("leak") && !Contains(" error "));
+}
+
+TEST_CASE("a job goes on in another TaskManager when its own is killed", "[integration]") {
+    KafkaClient kafka(support::kafka_brokers_or_skip());
+    const ClickTopics topics(kafka, 4);
+    produce(kafka, topics.clicks, click_events(10'000), topics.partitions);
+    Cluster cluster({.brokers = kafka.brokers()});
+    cluster.start_taskmanager({.slots = 16});
+    cluster.start_taskmanager({.slots = 16});
+    cluster.submit(ClickJob{}.text(topics));
+    REQUIRE(kafka.read_at_least(topics.predictions, 1));
+    Process& victim = cluster.busy_taskmanager();
+    victim.kill();
+    REQUIRE(victim.wait());
+    produce(kafka, topics.clicks, click_events(10'000, 10'000), topics.partitions);
+    const JobProgress seen = cluster.wait_for(
+        "ctr", [](const JobProgress& now) { return now.restarts == 1 && now.state == "RUNNING"; });
+    REQUIRE_THAT(
+        seen.last_failure,
+        Contains("TaskManager tm-" + std::to_string(victim.pid()) + "-") && Contains("is lost"));
+    REQUIRE(cluster.taskmanagers().size() == 1);
+    REQUIRE(support::eventually(
+        [&] { return ids_predicted(kafka, topics.predictions).size() == 20'000; }));
+    REQUIRE(cluster.progress("ctr").restarts == 1);
+    REQUIRE_THAT(cluster.verb({"describe", "ctr"}).output,
+                 Contains("RUNNING  attempt 2, 1 restarts") && Contains("is lost"));
+}
+
+TEST_CASE("a job waits for a TaskManager when none is left, and goes on in a new one",
+          "[integration]") {
+    Cluster cluster({});
+    Process& first = cluster.start_taskmanager({.slots = 2});
+    cluster.submit(endless_job("numbers", 2));
+    cluster.wait_for_state("numbers", "RUNNING");
+    first.kill();
+    REQUIRE(first.wait());
+    (void)cluster.wait_for("numbers", [](const JobProgress& now) {
+        return now.state == "RESTARTING" &&
+               now.last_failure.find("0 of 0 are free") != std::string::npos;
+    });
+    cluster.start_taskmanager({.slots = 2});
+    cluster.wait_for_state("numbers", "RUNNING");
+    REQUIRE(cluster.free_slots() == 0);
+}
+
+}  // namespace
+}  // namespace millrace::integration

@@ -1,0 +1,115 @@
+#include "tests/integration/records.h"
+
+#include <algorithm>
+
+#include <catch2/catch.hpp>
+#include <simdjson.h>
+
+namespace millrace::integration {
+namespace {
+
+using Element = simdjson::dom::element;
+
+// Parses `text` and hands its root to `read`; what it throws fails the case.
+template <typename Read>
+auto parsed(const std::string& text, Read read) {
+    simdjson::dom::parser parser;
+    try {
+        return read(Element(parser.parse(text)));
+    } catch (const simdjson::simdjson_error& error) {
+        FAIL(error.what() << " in: " << text);
+        throw;
+    }
+}
+
+std::string text_at(const Element& from, std::string_view key) {
+    return std::string(std::string_view(from[key]));
+}
+std::int64_t whole_at(const Element& from, std::string_view key) { return std::int64_t(from[key]); }
+double number_at(const Element& from, std::string_view key) { return double(from[key]); }
+
+StepProgress step_of(const Element& step) {
+    return {.name = text_at(step, "name"),
+            .records_in = whole_at(step, "records-in"),
+            .records_out = whole_at(step, "records-out"),
+            .records_rejected = whole_at(step, "records-rejected"),
+            .pending_records = whole_at(step, "pending-records"),
+            .back_pressured_ms = number_at(step, "back-pressured-ms-per-second-max")};
+}
+
+JobProgress progress_of(const Element& root) {
+    JobProgress progress{.state = text_at(root, "state"),
+                         .now_ms = whole_at(root, "now"),
+                         .attempt = whole_at(root, "attempt"),
+                         .restarts = whole_at(root, "restarts"),
+                         .last_failure = {},
+                         .steps = {}};
+    const Element failure = root["last-failure"];
+    if (!failure.is_null()) progress.last_failure = text_at(root, "last-failure");
+    for (const Element step : simdjson::dom::array(root["steps"]))
+        progress.steps.push_back(step_of(step));
+    return progress;
+}
+
+}  // namespace
+
+Prediction read_prediction(const std::string& text) {
+    return parsed(text, [](const Element& root) {
+        Prediction prediction{.impression_id = text_at(root, "impression_id"),
+                              .ts = whole_at(root, "ts"),
+                              .models = {}};
+        for (const auto& [model, score] : simdjson::dom::object(root["predictions"])) {
+            prediction.models[std::string(model)] = {.score = number_at(score, "score"),
+                                                     .version = whole_at(score, "version")};
+        }
+        return prediction;
+    });
+}
+
+AuditRow read_audit_row(const std::string& text) {
+    return parsed(text, [](const Element& root) {
+        return AuditRow{.id = text_at(root, "id"),
+                        .model = text_at(root, "model"),
+                        .score = number_at(root, "score"),
+                        .label = number_at(root, "label")};
+    });
+}
+
+QualityRecord read_quality_record(const std::string& text) {
+    return parsed(text, [](const Element& root) {
+        return QualityRecord{.model = text_at(root, "model"),
+                             .rows = whole_at(root, "rows"),
+                             .rows_total = whole_at(root, "rows_total"),
+                             .logloss = number_at(root, "logloss"),
+                             .logloss_baseline = number_at(root, "logloss_baseline"),
+                             .auc = number_at(root, "auc"),
+                             .calibration = number_at(root, "calibration"),
+                             .normalized_entropy = number_at(root, "normalized_entropy")};
+    });
+}
+
+const StepProgress& JobProgress::step(const std::string& name) const {
+    const auto found = std::find_if(steps.begin(), steps.end(), [&](const StepProgress& step) {
+        return step.name.starts_with(name);
+    });
+    CAPTURE(name, state);
+    REQUIRE(found != steps.end());
+    return *found;
+}
+
+JobProgress read_progress(const std::string& text) { return parsed(text, progress_of); }
+
+std::vector<TaskManagerView> read_taskmanagers(const std::string& text) {
+    return parsed(text, [](const Element& root) {
+        std::vector<TaskManagerView> all;
+        for (const Element one : simdjson::dom::array(root["taskmanagers"])) {
+            all.push_back({.id = text_at(one, "id"),
+                           .data_address = text_at(one, "path"),
+                           .slots = whole_at(one, "slotsNumber"),
+                           .free_slots = whole_at(one, "freeSlots")});
+        }
+        return all;
+    });
+}
+
+}  // namespace millrace::integration

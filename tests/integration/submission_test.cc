@@ -1,0 +1,138 @@
+// What a user is told when a job cannot be taken.
+
+#include <catch2/catch.hpp>
+
+#include "tests/integration/cluster.h"
+#include "tests/integration/job_texts.h"
+#include "tests/support/free_port.h"
+#include "tests/support/kafka_client.h"
+
+namespace millrace::integration {
+namespace {
+
+using Catch::Matchers::Contains;
+using support::Finished;
+using support::KafkaClient;
+
+constexpr int kBadConfig = 78;
+
+std::string jobs_of(Cluster& cluster) {
+    const Finished listed = cluster.verb({"list", "-o", "json"});
+    REQUIRE(listed.exit_code == 0);
+    return listed.output;
+}
+
+std::string reader_of(const std::string& topic) {
+    return "version: 1\nname: reader\n"
+           "schemas:\n  row: { value: int64 }\n"
+           "sources:\n  numbers: { type: kafka, topic: " +
+           topic +
+           ", schema: row, start: earliest }\n"
+           "sinks:\n  nowhere: { type: discard, from: numbers }\n";
+}
+
+TEST_CASE("an unknown key is refused with its place, and nothing starts", "[integration]") {
+    Cluster cluster({});
+    std::string text = endless_job("typo", 1);
+    text.replace(text.find("preset:"), 7, "prezet:");
+    const Finished refused = cluster.try_submit(text);
+    REQUIRE(refused.exit_code == kBadConfig);
+    REQUIRE_THAT(refused.errors, Contains("job0.yaml:4:30: error: unknown key \"prezet\""));
+    REQUIRE_THAT(refused.errors, Contains("fix: did you mean \"preset\"?"));
+    REQUIRE(jobs_of(cluster) == "[]\n");
+}
+
+TEST_CASE("a job is refused when there is no TaskManager", "[integration]") {
+    Cluster cluster({});
+    const Finished refused = cluster.try_submit(endless_job("early", 1));
+    REQUIRE(refused.exit_code == kBadConfig);
+    REQUIRE_THAT(refused.errors, Contains("needs 1 slots, 0 of 0 are free on 0 TaskManagers"));
+    REQUIRE(jobs_of(cluster) == "[]\n");
+}
+
+TEST_CASE("a job is refused when its topic does not exist", "[integration]") {
+    KafkaClient kafka(support::kafka_brokers_or_skip());
+    Cluster cluster({.brokers = kafka.brokers()});
+    cluster.start_taskmanager({.slots = 1});
+    const std::string topic = support::unique_topic("absent");
+    const Finished refused = cluster.try_submit(reader_of(topic));
+    REQUIRE(refused.exit_code != 0);
+    REQUIRE_THAT(refused.errors, Contains("numbers: ") && Contains(topic) &&
+                                     Contains("Unknown topic or partition"));
+    REQUIRE(jobs_of(cluster) == "[]\n");
+    REQUIRE(cluster.free_slots() == 1);
+}
+
+TEST_CASE("a job is refused when its broker cannot be reached", "[integration]") {
+    const std::string nobody = "127.0.0.1:" + std::to_string(support::free_port());
+    Cluster cluster({.brokers = nobody});
+    cluster.start_taskmanager({.slots = 1});
+    const Finished refused = cluster.try_submit(reader_of("ad_clicks"));
+    REQUIRE(refused.exit_code != 0);
+    REQUIRE_THAT(refused.errors, Contains("numbers: ") && Contains(nobody));
+    REQUIRE(jobs_of(cluster) == "[]\n");
+}
+
+TEST_CASE("a job is refused while another runs under its name", "[integration]") {
+    Cluster cluster({});
+    cluster.start_taskmanager({.slots = 2});
+    cluster.submit(endless_job("twin", 1));
+    const Finished refused = cluster.try_submit(endless_job("twin", 1));
+    REQUIRE(refused.exit_code != 0);
+    REQUIRE_THAT(refused.errors, Contains("a job of this name runs already: twin"));
+    REQUIRE_THAT(refused.errors, Contains("Hint: cancel it first"));
+    REQUIRE(cluster.free_slots() == 1);
+}
+
+TEST_CASE("a job that needs more slots than are free is refused with the numbers",
+          "[integration]") {
+    Cluster cluster({});
+    cluster.start_taskmanager({.slots = 3});
+    cluster.start_taskmanager({.slots = 3});
+    cluster.submit(endless_job("first", 2));
+    cluster.wait_for_state("first", "RUNNING");
+    const Finished refused = cluster.try_submit(endless_job("second", 5));
+    REQUIRE(refused.exit_code == kBadConfig);
+    REQUIRE_THAT(refused.errors, Contains("job second needs 5 slots, 4 of 6 are free on 2 "
+                                          "TaskManagers") &&
+                                     Contains("taskmanager.numberOfTaskSlots"));
+    REQUIRE(cluster.free_slots() == 4);
+    cluster.submit(endless_job("third", 4));
+    cluster.wait_for_state("third", "RUNNING");
+    REQUIRE(cluster.free_slots() == 0);
+}
+
+TEST_CASE("a job whose models do not fit in one TaskManager is refused with the numbers",
+          "[integration]") {
+    KafkaClient kafka(support::kafka_brokers_or_skip());
+    const ClickTopics topics(kafka, 4);
+    Cluster cluster({.brokers = kafka.brokers()});
+    cluster.start_taskmanager({.slots = 8});
+    cluster.start_taskmanager({.slots = 8});
+    const Finished refused = cluster.try_submit(ClickJob{}.text(topics));
+    REQUIRE(refused.exit_code == kBadConfig);
+    REQUIRE_THAT(refused.errors, Contains("needs 16 slots of one TaskManager") &&
+                                     Contains("the one with most free slots has 8") &&
+                                     Contains("set taskmanager.numberOfTaskSlots to 16 or more"));
+    REQUIRE(jobs_of(cluster) == "[]\n");
+}
+
+TEST_CASE("a job that cannot have its network buffers fails with the numbers", "[integration]") {
+    KafkaClient kafka(support::kafka_brokers_or_skip());
+    const ClickTopics topics(kafka, 4);
+    Cluster cluster({.brokers = kafka.brokers()});
+    for (int i = 0; i < 2; ++i) {
+        cluster.start_taskmanager({.slots = 16,
+                                   .settings = {"taskmanager.memory.network.min=1m",
+                                                "taskmanager.memory.network.max=1m"}});
+    }
+    const ClickJob job{.parallelism = 32, .predict_parallelism = 16, .bits = 14};
+    cluster.submit(job.text(topics));
+    cluster.wait_for_state("ctr", "FAILED");
+    REQUIRE_THAT(cluster.progress("ctr").last_failure,
+                 Contains("network buffers") && Contains("taskmanager.memory.network.max"));
+    REQUIRE(cluster.free_slots() == 32);
+}
+
+}  // namespace
+}  // namespace millrace::integration
