@@ -182,7 +182,7 @@ class Plan final : public JsonEncoder {
 
 }  // namespace
 
-Result<std::unique_ptr<JsonEncoder>> JsonEncoder::make(data::SchemaPtr schema) {
+Result<std::unique_ptr<JsonEncoder>> JsonEncoder::make(const data::SchemaPtr& schema) {
     Node root{{}, 0, true, {}};
     for (std::size_t i = 0; i < schema->size(); ++i) {
         const data::Field& field = schema->fields()[i];

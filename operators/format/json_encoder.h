@@ -25,7 +25,7 @@ class JsonEncoder : public RecordEncoder {
   public:
     // Errors: kInvalidArgument when a name is both a value and an object (`a` and `a.b`), has an
     // empty part, or names a features column.
-    static Result<std::unique_ptr<JsonEncoder>> make(data::SchemaPtr schema);
+    static Result<std::unique_ptr<JsonEncoder>> make(const data::SchemaPtr& schema);
 };
 
 }  // namespace millrace::operators
