@@ -50,6 +50,7 @@ std::size_t items_max(const ColumnView& view, std::uint32_t rows, std::uint32_t 
 
 std::vector<std::string> FeatureCompiler::fields_of(const FeatureSpec& spec) {
     std::vector<std::string> fields;
+    fields.reserve(spec.columns.size());
     for (const FeatureColumn& column : spec.columns) fields.push_back(column.field());
     std::ranges::sort(fields);
     const auto repeated = std::ranges::unique(fields);

@@ -156,6 +156,7 @@ Status FeatureSpec::validate() const {
 
 std::uint64_t FeatureSpec::hash() const {
     std::vector<std::uint64_t> parts;
+    parts.reserve(columns.size() + crosses.size());
     for (const FeatureColumn& column : columns) parts.push_back(digest_of(column));
     for (std::vector<std::string> cross : crosses) {
         std::ranges::sort(cross);
