@@ -46,6 +46,21 @@ TEST_CASE("rows that cross between TaskManagers arrive once", "[integration]") {
     REQUIRE(cluster.progress("ctr").restarts == 0);
 }
 
+// Three subtasks filter what four read, so every batch is dealt out anew.
+std::string copy_job(const ClickTopics& topics) {
+    return "version: 1\nname: copy\n"
+           "runtime: { parallelism: 4, on_bad_record: { stop_if_over: 100% } }\n"
+           "schemas:\n  row: { value: int64 }\n"
+           "sources:\n  in: { type: kafka, topic: " +
+           topics.clicks +
+           ", schema: row, start: earliest }\n"
+           "steps:\n  kept: { type: filter, from: in, where: \"value > 0\", parallelism: 3 }\n"
+           "sinks:\n  out: { type: kafka, from: kept, topic: " +
+           topics.predictions +
+           ", key: value }\n  bad: { type: kafka, from: errors, topic: " + topics.dead_letters +
+           ", format: raw }\n";
+}
+
 TEST_CASE("a job without models spreads over TaskManagers and delivers every row once",
           "[integration]") {
     constexpr std::size_t kRows = 8'000;
@@ -61,19 +76,7 @@ TEST_CASE("a job without models spreads over TaskManagers and delivers every row
     REQUIRE(kafka.produce(topics.clicks, records));
     Cluster cluster({.brokers = kafka.brokers()});
     start_halves(cluster, 4);
-    cluster.submit(
-        "version: 1\nname: copy\n"
-        "runtime: { parallelism: 4, on_bad_record: { stop_if_over: 100% } }\n"
-        "schemas:\n  row: { value: int64 }\n"
-        "sources:\n  in: { type: kafka, topic: " +
-        topics.clicks +
-        ", schema: row, start: earliest }\n"
-        "sinks:\n"
-        "  out: { type: kafka, from: in, topic: " +
-        topics.predictions +
-        ", key: value }\n"
-        "  bad: { type: kafka, from: errors, topic: " +
-        topics.dead_letters + ", format: raw }\n");
+    cluster.submit(copy_job(topics));
     std::map<std::string, int> seen;
     for (const auto& [topic, count] : {std::pair(topics.predictions, kRows * 3 / 4),
                                        std::pair(topics.dead_letters, kRows / 4)}) {
