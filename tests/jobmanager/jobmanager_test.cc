@@ -11,9 +11,10 @@ using Catch::Contains;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+// Why the job failed first: the attempts after it may fail of their own accord.
 std::string cause_of(JobManagerWorld& world, JobId id) {
     return world.ask(
-        id, [](const JobEntry& entry) { return entry.master.failures().back().cause.message; });
+        id, [](const JobEntry& entry) { return entry.master.failures().front().cause.message; });
 }
 
 TEST_CASE("JobManager tells a new TaskManager its epoch and the heartbeats it expects",
