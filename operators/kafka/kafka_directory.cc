@@ -194,10 +194,27 @@ Status KafkaDirectory::create_topic(const std::string& topic, std::int32_t parti
         rd_kafka_event_CreateTopics_result(event.get()), &count);
     if (count != 1) return fail(Code::kInternal, "{}: no answer about it", what);
     const rd_kafka_resp_err_t error = rd_kafka_topic_result_error(results[0]);
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return wait_for(topic, partitions);
     const char* reason = rd_kafka_topic_result_error_string(results[0]);
     return std::unexpected(kafka_error(error, client_->settings().connection.brokers, what,
                                        reason == nullptr ? "" : reason));
+}
+
+// Brokers learn of a new topic one after the other, some time after it was created.
+Status KafkaDirectory::wait_for(const std::string& topic, std::int32_t partitions) {
+    constexpr int kPauseMs = 20;
+    const TimePoint end = clock_.now() + deadline_;
+    while (true) {
+        const auto metadata = ask(&topic);
+        bool ready = metadata && (*metadata)->topics[0].partition_cnt == partitions;
+        for (std::int32_t i = 0; ready && i < partitions; ++i)
+            ready = (*metadata)->topics[0].partitions[i].leader >= 0;
+        if (ready) return {};
+        if (clock_.now() >= end)
+            return fail(Code::kDeadlineExceeded, "topic {} was created and has no leaders yet",
+                        topic);
+        rd_kafka_poll(client_->handle(), kPauseMs);
+    }
 }
 
 }  // namespace millrace::operators

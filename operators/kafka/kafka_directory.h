@@ -55,6 +55,7 @@ class KafkaDirectory {
     Result<std::vector<PartitionMarks>> marks(const std::string& topic);
     // The offset to start at, for partitions 0, 1, ...
     Result<std::vector<std::int64_t>> start_offsets(const std::string& topic, StartRule rule);
+    // Returns when the topic can be used.
     Status create_topic(const std::string& topic, std::int32_t partitions,
                         std::int32_t replicas = 1);
 
@@ -63,6 +64,7 @@ class KafkaDirectory {
 
     // Asks until an answer comes, the deadline passes, or the cause of the silence is clear.
     Result<KafkaMetadata> ask(const std::string* topic);
+    Status wait_for(const std::string& topic, std::int32_t partitions);
     Result<KafkaPartitions> list_of(const std::string& topic);
     Error failure(rd_kafka_resp_err_t error, std::string_view what);
     Result<std::vector<std::int64_t>> committed_offsets(const std::string& topic);

@@ -39,6 +39,7 @@ class PartitionCursor {
 
     void on_record(std::int64_t offset) {
         position_ = offset + 1;
+        at_end_ = false;
         progress();
     }
     void on_end(std::int64_t offset) {
