@@ -49,9 +49,10 @@ void ClusterHealth::on_statistics(std::string_view json) {
 
 void ClusterHealth::on_log(int level, std::string_view facility, std::string_view text) {
     constexpr int kSyslogWarning = 4;
-    // Said of brokers as old as the embedded one, and of properties that are for the other kind of
-    // client of the same connection: nobody needs to act.
-    const bool harmless = facility == "AUTOCREATE" || facility == "CONFWARN";
+    // Said of brokers as old as the embedded one, of properties that are for the other kind of
+    // client of the same connection, and of what a cancelled job leaves unsent: nobody has to act.
+    const bool harmless =
+        facility == "AUTOCREATE" || facility == "CONFWARN" || facility == "TERMINATE";
     if (level > kSyslogWarning || harmless) {
         log::debug("kafka {}: {} {}", cluster_, facility, text);
         return;

@@ -28,7 +28,7 @@ std::string value(const KafkaConf& conf, const char* name) {
 
 std::string statistics(std::string_view first, std::string_view second) {
     return fmt::format(
-        R"({{ "name": "x", "brokers":{{ "a:1/1": {{ "state":"{}" }} , "a:1/2": {{ "state":"{}" }} }}, )"
+        R"({{ "brokers":{{ "a:1/1": {{ "state":"{}" }} , "a:1/2": {{ "state":"{}" }} }}, )"
         R"("topics":{{}}, "cgrp": {{ "state":"wait-coord" }} }})",
         first, second);
 }
