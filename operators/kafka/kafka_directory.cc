@@ -20,6 +20,7 @@ int milliseconds(Duration duration) {
 
 std::vector<std::int64_t> offsets_of(const rd_kafka_topic_partition_list_t& list) {
     std::vector<std::int64_t> offsets;
+    offsets.reserve(static_cast<std::size_t>(list.cnt));
     for (int i = 0; i < list.cnt; ++i) offsets.push_back(list.elems[i].offset);
     return offsets;
 }

@@ -41,6 +41,7 @@ struct Decoded {
 inline Decoded decode_all(operators::RecordDecoder& decoder, SlotWorld& world,
                           const std::vector<std::string>& records) {
     std::vector<operators::RawRecord> raw;
+    raw.reserve(records.size());
     for (const std::string& record : records) {
         raw.push_back({record, {}, {0, static_cast<std::int64_t>(raw.size()), 0}});
     }

@@ -67,6 +67,7 @@ TEST_CASE("a job without models spreads over TaskManagers and delivers every row
     KafkaClient kafka(support::kafka_brokers_or_skip());
     const ClickTopics topics(kafka, 4);
     std::vector<KafkaRecord> records;
+    records.reserve(kRows);
     for (std::size_t i = 0; i < kRows; ++i) {
         // Every fourth is bad, and reaches the one dead-letter task from both TaskManagers.
         records.push_back({.partition = static_cast<std::int32_t>(i / 4 % 4),
