@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "runtime/base/random.h"
+#include "tests/memory/aborts.h"
 
 namespace millrace::memory {
 namespace {
@@ -87,6 +88,15 @@ TEST_CASE("FreeRuns takes small runs from below and aligned ones from above",
     CHECK(runs.take_aligned(100, 64) == 896U);
     CHECK(runs.take_aligned(100, 64) == 768U);
     CHECK(runs.take(1) == 3U);
+}
+
+TEST_CASE("FreeRuns aborts when a free page is given back", "[memory][free_runs]") {
+    FreeRuns runs(200);
+    REQUIRE(runs.take(100) == 0U);
+    CHECK(aborts([&] { runs.give(100, 1); }));
+    CHECK(aborts([&] { runs.give(99, 2); }));
+    CHECK(aborts([&] { runs.give(199, 2); }));
+    CHECK_FALSE(aborts([&] { runs.give(0, 100); }));
 }
 
 TEST_CASE("FreeRuns agrees with a plain search over random histories", "[memory][free_runs]") {

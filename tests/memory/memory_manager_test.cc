@@ -8,6 +8,8 @@
 #include "memory/system_memory.h"
 #include "runtime/base/check.h"
 #include "runtime/base/random.h"
+#include "tests/memory/aborts.h"
+#include "tests/support/heap_count.h"
 
 namespace millrace::memory {
 namespace {
@@ -427,6 +429,44 @@ TEST_CASE("Threads pass segments on and the last one gives them back", "[memory]
         reader.join();
     }
     CHECK(slot.bytes_in_use() == 0);
+}
+
+TEST_CASE("Allocating and releasing pages takes nothing from the heap", "[memory][segment]") {
+    const auto manager = manager_of(4 * kMib);
+    SlotMemory& slot = manager->slot(0);
+    const OwnerId owner = owner_in(slot, "a");
+    const std::uint64_t before = test::heap_allocations();
+    for (int i = 0; i < 100; ++i) {
+        const auto segment = slot.allocate(owner, 3 * kPage);
+        const Segment second = segment->share();
+        const auto table = slot.allocate_table(owner, kPage);
+        MILLRACE_CHECK(table.has_value());
+    }
+    const std::uint64_t after = test::heap_allocations();
+    CHECK(after == before);
+}
+
+TEST_CASE("Memory that outlives its region aborts", "[memory][memory_manager]") {
+    CHECK(aborts([] {
+        Segment kept;
+        const auto manager = manager_of(kPage);
+        kept = take(manager->slot(0), owner_in(manager->slot(0), "a"), kPage);
+    }));
+    CHECK(aborts([] {
+        Reservation kept;
+        const auto manager = manager_of(kPage);
+        kept = std::move(*manager->slot(0).reserve(owner_in(manager->slot(0), "a"), kPage));
+    }));
+}
+
+TEST_CASE("An owner's id does not survive the closing of its slot", "[memory][slot_memory]") {
+    const auto manager = manager_of(kPage);
+    SlotMemory& slot = manager->slot(0);
+    const OwnerId old = owner_in(slot, "a");
+    REQUIRE(slot.close());
+    CHECK(aborts([&] { CHECK_FALSE(slot.reserve(old, 1)); }));
+    CHECK(owner_in(slot, "b") != old);
+    CHECK(aborts([&] { CHECK_FALSE(slot.reserve(old, 1)); }));
 }
 
 }  // namespace millrace::memory

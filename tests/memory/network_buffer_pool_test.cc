@@ -7,6 +7,8 @@
 
 #include "memory/redistribution.h"
 #include "runtime/base/random.h"
+#include "tests/memory/aborts.h"
+#include "tests/support/heap_count.h"
 
 namespace millrace::memory {
 namespace {
@@ -211,6 +213,28 @@ TEST_CASE("NetworkBuffer returns when its last handle goes", "[memory][network_b
     second.release();
     CHECK(pool->in_use() == 0);
     CHECK(pool->try_lend()->size() == 0);
+}
+
+TEST_CASE("Lending and returning buffers takes nothing from the heap",
+          "[memory][local_buffer_pool]") {
+    const auto parent = pool_of(4);
+    const Pool pool = local(*parent, 1, 4);
+    const std::uint64_t before = test::heap_allocations();
+    for (int i = 0; i < 100; ++i) {
+        const auto buffer = pool->try_lend();
+        const NetworkBuffer second = buffer->share();
+    }
+    CHECK(test::heap_allocations() == before);
+}
+
+TEST_CASE("LocalBufferPool aborts when it is destroyed before its buffers are back",
+          "[memory][local_buffer_pool]") {
+    const auto parent = pool_of(4);
+    CHECK(aborts([&] {
+        Pool pool = local(*parent, 1, 4);
+        const auto buffer = pool->try_lend();
+        pool.reset();
+    }));
 }
 
 TEST_CASE("NetworkBufferPool reports every pool and the sum", "[memory][network_buffer_pool]") {

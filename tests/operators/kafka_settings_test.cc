@@ -66,7 +66,7 @@ TEST_CASE("A Kafka property comes from the node, else the connection, else the d
 
 TEST_CASE("A Kafka property that cannot be used is refused by name",
           "[operators][kafka_settings]") {
-    const auto refused = [](KafkaSettings wanted, Code code, const std::string& text) {
+    const auto refused = [](const KafkaSettings& wanted, Code code, const std::string& text) {
         const auto conf = make_conf(wanted);
         REQUIRE_FALSE(conf);
         CHECK(conf.error().code == code);
