@@ -19,6 +19,9 @@
 namespace millrace::ml {
 
 struct OrderRun {
+    // In the place of a split: `count` rows of any, in canonical order, which the input tells.
+    static constexpr std::uint32_t kCanonical = 0xffffffff;
+
     std::uint32_t split = 0;
     std::uint32_t count = 0;  // 0: the split was dry and skipped here.
     bool operator==(const OrderRun&) const = default;

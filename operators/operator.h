@@ -148,6 +148,20 @@ class Step : public Operator {
     virtual Result<Progress> process(const data::BatchPtr& batch, std::uint32_t input,
                                      Output& output) = 0;
 
+    // Whether a batch of `input` may come now. Inputs that may not are left alone, and the others
+    // go on; asked again after the Waker rang. A step that is fed by one operator inside its task
+    // is not asked: it says kBlocked.
+    [[nodiscard]] virtual bool takes(std::uint32_t input) const {
+        (void)input;
+        return true;
+    }
+    // Nothing more will come from `input`; on_end() follows when that is so for all. Not called for
+    // a step that is fed by one operator inside its task.
+    virtual Status on_input_end(std::uint32_t input) {
+        (void)input;
+        return {};
+    }
+
     // The smallest watermark of all inputs has risen. Passes it on unless overridden.
     virtual Status on_watermark(data::Watermark watermark, Output& output) {
         output.emit_watermark(watermark);

@@ -126,37 +126,69 @@ Status EvaluateSource::add_splits(std::span<const Split> splits) {
 }
 
 Result<Progress> EvaluateSource::poll(Output& output) {
-    std::size_t ended = 0;
-    for (std::size_t i = 0; i < watched_.size(); ++i) {
-        Watched& watched = watched_[next_];
-        next_ = (next_ + 1) % watched_.size();
-        if (SharedModel::WorkItem* item = watched.model->take_scored()) {
-            const Status taken = take(watched, *item, output);
-            watched.model->give_back(item);
-            MILLRACE_TRY(taken);
-            MILLRACE_TRY(flush(output));
-            return Progress::kYield;
-        }
+    if (left_.empty()) take_turn();
+    if (!left_.empty()) {
+        MILLRACE_TRY(count_some());
+        flush(output);
+        return Progress::kYield;
+    }
+    MILLRACE_TRY_ASSIGN(const bool ended, end_windows());
+    flush(output);
+    return ended ? Progress::kEnd : Progress::kDone;
+}
+
+void EvaluateSource::take_turn() {
+    for (std::size_t i = 0; i < watched_.size() && left_.empty(); ++i) {
+        turn_ = (turn_ + 1) % watched_.size();
+        left_ = std::span(runs_).first(watched_[turn_].model->take_scored(runs_));
+    }
+}
+
+Result<bool> EvaluateSource::end_windows() {
+    bool all = true;
+    for (Watched& watched : watched_) {
         if (!watched.is_ended && watched.model->is_scored_out()) {
             watched.is_ended = true;
             if (watched.window.rows() > 0) MILLRACE_TRY(close_window(watched));
-            MILLRACE_TRY(flush(output));
         }
-        ended += watched.is_ended ? 1 : 0;
+        all = all && watched.is_ended;
     }
-    return ended == watched_.size() ? Progress::kEnd : Progress::kDone;
+    return all;
 }
 
-Status EvaluateSource::take(Watched& watched, const SharedModel::WorkItem& item, Output& output) {
-    const std::size_t rows = item.batch->rows();
-    for (std::size_t row = 0; row < rows; ++row) {
-        if (std::isnan(item.scores[row])) continue;  // The table skipped it.
-        watched.window.add(static_cast<double>(item.scores[row]),
-                           static_cast<double>(item.labels[row]));
-        ++watched.rows;
-        if (watched.window.rows() == options_.window_rows) MILLRACE_TRY(close_window(watched));
+Status EvaluateSource::count_some() {
+    SharedModel& model = *watched_[turn_].model;
+    for (std::size_t rows = 0; !left_.empty() && rows < kRowsPerCall && !is_full();) {
+        SharedModel::ScoredRun& run = left_.front();
+        SharedModel::ScoredRun counted = run;
+        counted.count = 0;
+        while (counted.count < run.count && !is_full()) {
+            MILLRACE_TRY(count(model.item(run.item), std::size_t{run.first_row} + counted.count));
+            ++counted.count;
+        }
+        rows += counted.count;
+        run.first_row = static_cast<std::uint16_t>(run.first_row + counted.count);
+        run.count = static_cast<std::uint16_t>(run.count - counted.count);
+        model.give_back(std::span(&counted, 1));
+        if (run.count == 0) left_ = left_.subspan(1);
     }
-    return options_.audit ? audit(watched, item, output) : Status{};
+    return {};
+}
+
+Status EvaluateSource::count(const SharedModel::WorkItem& item, std::size_t row) {
+    if (std::isnan(item.scores[row])) return {};  // The table skipped it.
+    Watched& watched = watched_[turn_];
+    watched.window.add(static_cast<double>(item.scores[row]),
+                       static_cast<double>(item.labels[row]));
+    ++watched.rows;
+    if (audit_) MILLRACE_TRY(audit(watched, item, row));
+    return watched.window.rows() == options_.window_rows ? close_window(watched) : Status{};
+}
+
+// One batch of each output a call at most.
+bool EvaluateSource::is_full() const {
+    return (quality_->has_begun() && quality_->is_full()) ||
+           (audit_ && audit_->has_begun() && audit_->is_full());
 }
 
 Status EvaluateSource::close_window(Watched& watched) {
@@ -191,33 +223,29 @@ void EvaluateSource::show(Watched& watched, const ml::MetricsReport& report) {
 }
 
 Status EvaluateSource::audit(const Watched& watched, const SharedModel::WorkItem& item,
-                             Output& output) {
+                             std::size_t row) {
+    MILLRACE_TRY(audit_->begin());
     const data::Column& ids = item.batch->column(options_.audit_column);
     const data::Kind kind = options_.audit->fields()[kId].type.kind;
-    for (std::size_t row = 0; row < item.batch->rows(); ++row) {
-        if (std::isnan(item.scores[row])) continue;
-        if (audit_->has_begun() && audit_->is_full()) output.emit_to(1, audit_->finish());
-        MILLRACE_TRY(audit_->begin());
-        if (!ids.is_null(row)) {
-            if (kind == data::Kind::kString) MILLRACE_TRY(audit_->set_text(kId, ids.text_at(row)));
-            if (kind == data::Kind::kInt64) audit_->set_int64(kId, ids.as<std::int64_t>()[row]);
-            if (kind == data::Kind::kInt32) audit_->set_int32(kId, ids.as<std::int32_t>()[row]);
-        }
-        MILLRACE_TRY(audit_->set_text(kAuditModel, watched.model->options().name));
-        audit_->set_float32(kScore, item.scores[row]);
-        audit_->set_float32(kLabel, item.labels[row]);
-        audit_->end_row(item.batch->positions().at(row));
+    if (!ids.is_null(row)) {
+        if (kind == data::Kind::kString) MILLRACE_TRY(audit_->set_text(kId, ids.text_at(row)));
+        if (kind == data::Kind::kInt64) audit_->set_int64(kId, ids.as<std::int64_t>()[row]);
+        if (kind == data::Kind::kInt32) audit_->set_int32(kId, ids.as<std::int32_t>()[row]);
     }
+    MILLRACE_TRY(audit_->set_text(kAuditModel, watched.model->options().name));
+    audit_->set_float32(kScore, item.scores[row]);
+    audit_->set_float32(kLabel, item.labels[row]);
+    audit_->end_row(item.batch->positions().at(row));
     return {};
 }
 
-Status EvaluateSource::flush(Output& output) {
+void EvaluateSource::flush(Output& output) {
     if (quality_->has_begun() && quality_->rows() > 0) output.emit(quality_->finish());
     if (audit_ && audit_->has_begun() && audit_->rows() > 0) output.emit_to(1, audit_->finish());
-    return {};
 }
 
 void EvaluateSource::close() noexcept {
+    left_ = {};
     quality_.reset();
     audit_.reset();
     context_ = nullptr;

@@ -6,10 +6,12 @@
 // order.
 //
 // Threads, Ownership, Failure: as the operator contract says. The models outlive the step.
-// Limits:     one scored batch a call. A model's writer waits when this step lags.
+// Limits:     kRowsPerCall rows a call, or what one batch of output takes. A model's writer waits
+//             when this step lags.
 
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +33,9 @@ class EvaluateSource final : public Source {
         data::SchemaPtr audit;         // Null when there is none.
         std::size_t audit_column = 0;  // The id, in the train step's input.
     };
+
+    static constexpr std::size_t kRunsMax = 128;
+    static constexpr std::size_t kRowsPerCall = 4096;
 
     EvaluateSource(std::vector<SharedModel*> models, Options options);
 
@@ -57,18 +62,27 @@ class EvaluateSource final : public Source {
         metrics::Gauge* normalized_entropy = nullptr;
     };
 
-    Status take(Watched& watched, const SharedModel::WorkItem& item, Output& output);
+    // Takes scored rows of the next model that has some.
+    void take_turn();
+    // Counts rows of `left_`.
+    Status count_some();
+    Status count(const SharedModel::WorkItem& item, std::size_t row);
     Status close_window(Watched& watched);
-    Status audit(const Watched& watched, const SharedModel::WorkItem& item, Output& output);
+    Status audit(const Watched& watched, const SharedModel::WorkItem& item, std::size_t row);
+    [[nodiscard]] bool is_full() const;
+    // Closes the windows of models that have ended; true when all have.
+    Result<bool> end_windows();
     void show(Watched& watched, const ml::MetricsReport& report);
-    Status flush(Output& output);
+    void flush(Output& output);
 
     std::vector<Watched> watched_;
     const Options options_;
     OperatorContext* context_ = nullptr;
     std::optional<data::BatchBuilder> quality_;
     std::optional<data::BatchBuilder> audit_;
-    std::size_t next_ = 0;  // Whose turn it is.
+    std::array<SharedModel::ScoredRun, kRunsMax> runs_;
+    std::span<SharedModel::ScoredRun> left_;  // Of runs_: not counted yet.
+    std::size_t turn_ = 0;                    // Whose they are, or were.
 };
 
 }  // namespace millrace::operators

@@ -1,6 +1,7 @@
 #include "operators/learning/model_plan.h"
 
 #include <algorithm>
+#include <set>
 
 #include "ml/adagrad.h"
 #include "ml/adpredictor.h"
@@ -107,12 +108,30 @@ const proto::Step* trainer_of(const proto::Job& job, std::string_view model) {
     return nullptr;
 }
 
-bool is_evaluated(const proto::Job& job, std::string_view model) {
-    return std::any_of(job.steps().begin(), job.steps().end(), [&](const proto::Step& step) {
-        const auto& models = step.evaluate().models();
-        return step.has_evaluate() &&
-               std::find(models.begin(), models.end(), model) != models.end();
-    });
+std::size_t evaluators_of(const proto::Job& job, std::string_view model) {
+    const auto count =
+        std::count_if(job.steps().begin(), job.steps().end(), [&](const proto::Step& step) {
+            const auto& models = step.evaluate().models();
+            return step.has_evaluate() &&
+                   std::find(models.begin(), models.end(), model) != models.end();
+        });
+    return static_cast<std::size_t>(count);
+}
+
+// What ml::FeatureCompiler writes for one row at most: the constant, one entry a column or cross,
+// and `list_items` where a list is in it.
+std::size_t entries_row_max(const ml::FeatureSpec& spec) {
+    std::set<std::string> lists;
+    for (const ml::FeatureColumn& column : spec.columns) {
+        if (column.kind == ml::FeatureKind::kHashedList) lists.insert(column.name);
+    }
+    std::size_t entries = 1 + spec.columns.size() - lists.size() + lists.size() * spec.list_items;
+    for (const std::vector<std::string>& cross : spec.crosses) {
+        const bool has_list = std::any_of(cross.begin(), cross.end(),
+                                          [&](const auto& part) { return lists.contains(part); });
+        entries += has_list ? spec.list_items : 1;
+    }
+    return entries;
 }
 
 // Entries of a row that has every field, one item a list: what priors count with.
@@ -179,17 +198,20 @@ Result<SharedModel::Options> shared_model_options(const proto::Job& job, std::st
     SharedModel::Options options{.name = model->name(), .bits = spec.bits};
     options.active_features = usual_entries(*features);
     options.learner = std::move(learner);
-    options.is_evaluated = is_evaluated(job, name);
-    std::size_t entries = 1;
-    for (const ml::FeatureColumn& column : spec.columns) {
-        if (column.scale == ml::Scale::kStandardize) ++options.scaled_columns;
-        entries += column.kind == ml::FeatureKind::kHashedList ? spec.list_items : 1;
+    const std::size_t evaluators = evaluators_of(job, name);
+    if (evaluators > 1) {
+        return fail(Code::kInvalidArgument,
+                    "model {} is measured by {} `evaluate` steps, and scored rows go to one. Hint: "
+                    "name it in one of them only",
+                    name, evaluators);
     }
-    entries += spec.crosses.size() * spec.list_items;
-    if (options.scaled_columns > 0) {
-        options.entries_max = static_cast<std::uint32_t>(entries * data::kRowsMax);
-    }
+    options.is_evaluated = evaluators == 1;
+    options.entries_row_max = static_cast<std::uint32_t>(entries_row_max(spec));
+    options.scaled_columns = static_cast<std::uint32_t>(std::count_if(
+        spec.columns.begin(), spec.columns.end(),
+        [](const ml::FeatureColumn& c) { return c.scale == ml::Scale::kStandardize; }));
     if (const proto::Step* trainer = trainer_of(job, name)) {
+        if (trainer->train().order() == proto::ORDER_CANONICAL) options.order.emplace();
         options.trainers = static_cast<std::uint32_t>(trainer->parallelism());
         options.publish_every = std::chrono::milliseconds(trainer->train().publish_every_ms());
     }

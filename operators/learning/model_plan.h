@@ -37,7 +37,8 @@ Result<std::size_t> features_column(const proto::Job& job, std::string_view mode
 Result<std::unique_ptr<const ml::Learner>> make_learner(const proto::Model& model);
 Result<ml::FeatureSpec> make_feature_spec(const proto::Features& features);
 
-// All that SharedModel::make() wants to know of `model`.
+// All that SharedModel::make() wants to know of `model`, but for the feeds and splits of its
+// OrderPlan, which the deployment knows.
 Result<SharedModel::Options> shared_model_options(const proto::Job& job, std::string_view model);
 
 }  // namespace millrace::operators

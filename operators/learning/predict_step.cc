@@ -94,7 +94,7 @@ Status PredictStep::open(OperatorContext& context) {
     std::size_t scratch = 0;
     for (const Target& target : targets_) {
         if (target.model->options().scaled_columns > 0) {
-            scratch = std::max(scratch, target.model->options().entries_max * sizeof(float));
+            scratch = std::max(scratch, target.model->options().entries_max() * sizeof(float));
         }
     }
     if (scratch == 0) return {};

@@ -8,6 +8,7 @@
 #include "operators/learning/model_plan.h"
 #include "proto/job.pb.h"
 #include "runtime/base/check.h"
+#include "runtime/data/batch_memory.h"
 
 namespace millrace::operators {
 namespace {
@@ -57,35 +58,69 @@ Status TrainStep::open(OperatorContext& context) {
     return {};
 }
 
-SharedModel::WorkItem* TrainStep::claim(Target& target) {
-    if (auto* item = target.model->claim(target.trainer)) return item;
+SharedModel::WorkItem* TrainStep::claim(Target& target, std::uint32_t feed) {
+    if (auto* item = target.model->claim(target.trainer, feed)) return item;
     // No item is free: help to empty the queue, then look once more.
-    more_ = target.model->apply(context_->clock.now() + kTurn) == SharedModel::Applied::kMore;
-    return target.model->claim(target.trainer);
+    apply(target, kTurn);
+    return target.model->claim(target.trainer, feed);
 }
 
-Result<Progress> TrainStep::process(const data::BatchPtr& batch, std::uint32_t, Output&) {
+Result<Progress> TrainStep::process(const data::BatchPtr& batch, std::uint32_t input, Output&) {
+    if (batch->rows() == 0) return Progress::kDone;
+    if (!in_hand_) {
+        in_hand_ = batch;
+        // A network buffer is the sender's credit, and the queue may be long.
+        if (batch->is_short_lived()) {
+            MILLRACE_TRY_ASSIGN(in_hand_, data::compact(batch, context_->batches));
+        }
+    }
     for (; queued_at_ < targets_.size(); ++queued_at_) {
         Target& target = targets_[queued_at_];
-        SharedModel::WorkItem* item = claim(target);
-        if (item == nullptr) return more_ ? Progress::kYield : Progress::kBlocked;
-        item->batch = batch;
+        SharedModel::WorkItem* item = claim(target, is_ordered() ? input : 0);
+        if (item == nullptr) return wait();
+        item->batch = in_hand_;
         item->features_column = static_cast<std::uint32_t>(target.features_column);
-        read_labels(batch->column(label_column_), label_kind_, batch->rows(), item->labels);
+        read_labels(in_hand_->column(label_column_), label_kind_, in_hand_->rows(), item->labels);
         target.model->enqueue(item);
     }
+    in_hand_ = {};
     queued_at_ = 0;
     apply_all();
     return Progress::kDone;
 }
 
+bool TrainStep::takes(std::uint32_t input) const {
+    if (!is_ordered()) return true;
+    return std::ranges::all_of(targets_, [input](const Target& target) {
+        return target.model->has_room(target.trainer, input);
+    });
+}
+
+Status TrainStep::on_input_end(std::uint32_t input) {
+    end_feed(input);
+    apply_all();
+    return {};
+}
+
+// An input is here what one subtask upstream makes; only one train subtask gets its rows, but all
+// hear of its end.
+void TrainStep::end_feed(std::uint32_t feed) {
+    for (const Target& target : targets_) {
+        if (!target.model->is_ordered()) continue;
+        const OrderPlan& order = *target.model->options().order;
+        if (order.feed_owners[feed] == context_->subtask) target.model->end_feed(feed);
+    }
+}
+
+void TrainStep::apply(const Target& target, Duration share) {
+    const auto applied = target.model->apply(context_->clock.now() + share);
+    more_ = more_ || applied == SharedModel::Applied::kMore;
+}
+
 void TrainStep::apply_all() {
     more_ = false;
     const Duration share = kTurn / static_cast<int>(targets_.size());
-    for (Target& target : targets_) {
-        const auto applied = target.model->apply(context_->clock.now() + share);
-        more_ = more_ || applied == SharedModel::Applied::kMore;
-    }
+    for (const Target& target : targets_) apply(target, share);
 }
 
 Status TrainStep::on_tick(Output&) {
@@ -96,21 +131,27 @@ Status TrainStep::on_tick(Output&) {
 TimePoint TrainStep::next_tick() const {
     if (more_) return TimePoint::min();
     TimePoint next = TimePoint::max();
-    for (const Target& target : targets_) next = std::min(next, target.model->publish_due());
+    for (const Target& target : targets_) next = std::min(next, target.model->next_tick());
     return next;
 }
 
 Result<Progress> TrainStep::on_end(Output&) {
+    if (is_ordered()) {
+        const auto feeds = targets_.front().model->options().order->feed_owners.size();
+        for (std::uint32_t feed = 0; feed < feeds; ++feed) end_feed(feed);
+    }
     apply_all();
-    for (Target& target : targets_) {
-        if (!target.model->is_drained(target.trainer))
-            return more_ ? Progress::kYield : Progress::kBlocked;
+    for (const Target& target : targets_) {
+        if (!target.model->is_drained(target.trainer)) return wait();
     }
     for (Target& target : targets_) target.model->end_trainer(target.trainer);
     more_ = false;
     return Progress::kDone;
 }
 
-void TrainStep::close() noexcept { context_ = nullptr; }
+void TrainStep::close() noexcept {
+    in_hand_ = {};
+    context_ = nullptr;
+}
 
 }  // namespace millrace::operators

@@ -1,7 +1,9 @@
 // Hands labelled rows to the models that learn from them, and lends them this task's time.
 //
 // A batch is queued at each model once; then the task applies what is queued there if no other task
-// is doing so. Batches are taken in the order in which they come (`order: arrival`).
+// is doing so. With `order: arrival` batches are learned in the order in which they come. With
+// `order: canonical` each input of the step is a feed (row_order.h), and one that is too far ahead
+// is not taken until the others have come up.
 //
 // Threads, Ownership, Failure: as the operator contract says. The models outlive the step.
 // Limits:     a batch is not taken until every model has a free item for it.
@@ -25,6 +27,7 @@ class TrainStep final : public Step {
         std::uint32_t trainer = 0;  // Set by open().
     };
 
+    // REQUIRES: either all models or none are ordered, by the same feeds.
     TrainStep(std::vector<Target> targets, std::size_t label_column, data::Kind label_kind);
 
     static OperatorSpec spec();
@@ -32,20 +35,28 @@ class TrainStep final : public Step {
     Status open(OperatorContext& context) override;
     Result<Progress> process(const data::BatchPtr& batch, std::uint32_t input,
                              Output& output) override;
+    [[nodiscard]] bool takes(std::uint32_t input) const override;
+    Status on_input_end(std::uint32_t input) override;
     Status on_tick(Output& output) override;
     [[nodiscard]] TimePoint next_tick() const override;
     Result<Progress> on_end(Output& output) override;
     void close() noexcept override;
 
   private:
-    SharedModel::WorkItem* claim(Target& target);
+    [[nodiscard]] bool is_ordered() const { return targets_.front().model->is_ordered(); }
+    SharedModel::WorkItem* claim(Target& target, std::uint32_t feed);
+    // Lends one turn to the models that have rows.
     void apply_all();
+    void apply(const Target& target, Duration share);
+    void end_feed(std::uint32_t feed);
+    [[nodiscard]] Progress wait() const { return more_ ? Progress::kYield : Progress::kBlocked; }
 
     std::vector<Target> targets_;
     const std::size_t label_column_;
     const data::Kind label_kind_;
     OperatorContext* context_ = nullptr;
-    std::size_t queued_at_ = 0;  // How many models have got the batch in hand.
+    data::BatchPtr in_hand_;     // The batch, or a copy that may be kept.
+    std::size_t queued_at_ = 0;  // How many models have got it.
     bool more_ = false;          // A queue is not empty and nobody else sees to it.
 };
 

@@ -44,6 +44,7 @@ class Planner {
                         kOperatorsMax, graph_.operators.size());
         }
         fuse();
+        keep_splits_in_order();
         add_error_links();
         return std::move(graph_);
     }
@@ -203,6 +204,26 @@ class Planner {
                 vertex.models.end()) {
                 vertex.models.push_back(std::move(model));
             }
+        }
+    }
+
+    // No link on the way to a step that trains in canonical order may deal batches out.
+    void keep_splits_in_order() {
+        std::vector<bool> leads(graph_.operators.size());
+        for (std::uint32_t i = 0; i < graph_.operators.size(); ++i) {
+            OperatorNode& node = graph_.operators[i];
+            if (node.kind != OperatorKind::kStep) continue;
+            const proto::Step& step = job_.steps(node.declared);
+            node.is_trainer = step.has_train();
+            node.is_ordered = step.has_train() && step.train().order() == proto::ORDER_CANONICAL;
+            leads[i] = node.is_ordered;
+        }
+        // Links stand in the order of those who read them: the last readers come first here.
+        for (std::size_t i = graph_.links.size(); i-- > 0;) {
+            Link& link = graph_.links[i];
+            if (!leads[link.to]) continue;
+            leads[link.from] = true;
+            if (!link.chained) link.partitioning = Partitioning::kSplit;
         }
     }
 

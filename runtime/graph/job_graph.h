@@ -41,9 +41,13 @@ struct OperatorNode {
     std::uint32_t parallelism = 1;
     std::uint32_t vertex = 0;
     std::vector<std::string> feature_sets;  // kFeatures only: what it compiles.
+    bool is_trainer = false;                // A train step.
+    bool is_ordered = false;                // Trains in canonical order (ordered_input.h).
 };
 
-enum class Partitioning : std::uint8_t { kForward, kRebalance, kKeyHash, kBroadcast };
+// kSplit: all that subtask s of p makes goes to subtask s mod q of q, in order. On the way from
+// sources to a step that trains in canonical order.
+enum class Partitioning : std::uint8_t { kForward, kRebalance, kKeyHash, kBroadcast, kSplit };
 
 // How batches get from one operator to another one.
 struct Link {

@@ -20,6 +20,7 @@ std::size_t count_channels(std::span<const std::vector<InputChannel*>> inputs) {
 InputGate::InputGate(std::span<const std::vector<InputChannel*>> inputs)
     : aligner_(count_channels(inputs)) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
+        open_lanes_.push_back(static_cast<std::uint32_t>(inputs[i].size()));
         for (InputChannel* channel : inputs[i]) {
             lanes_.push_back({.channel = channel, .input = static_cast<std::uint32_t>(i)});
         }
@@ -30,13 +31,14 @@ void InputGate::attach(Waker& waker) {
     for (const Lane& lane : lanes_) lane.channel->attach_consumer(waker);
 }
 
-Result<std::optional<GateElement>> InputGate::poll(TimePoint now) {
+Result<std::optional<GateElement>> InputGate::poll(TimePoint now, const operators::Step* reader) {
     if (auto ready = pop_ready()) return ready;
+    tells_ends_ = reader != nullptr;
     // Ends when a whole round found nothing: an element that says nothing new may hide another.
     for (std::size_t empty = 0; empty < lanes_.size();) {
         const std::size_t at = next_;
         next_ = next_ + 1 == lanes_.size() ? 0 : next_ + 1;
-        MILLRACE_TRY_ASSIGN(std::optional<data::Element> element, poll_lane(at));
+        MILLRACE_TRY_ASSIGN(std::optional<data::Element> element, poll_lane(at, reader));
         if (!element) {
             ++empty;
             continue;
@@ -51,11 +53,14 @@ Result<std::optional<GateElement>> InputGate::poll(TimePoint now) {
     return std::nullopt;
 }
 
-Result<std::optional<data::Element>> InputGate::poll_lane(std::size_t lane) {
+Result<std::optional<data::Element>> InputGate::poll_lane(std::size_t lane,
+                                                          const operators::Step* reader) {
     if (aligner_.is_blocked(lane) || aligner_.has_ended(lane)) return std::nullopt;
     InputChannel& channel = *lanes_[lane].channel;
-    std::optional<data::Element> element = channel.poll();
-    if (element) return element;
+    if (reader == nullptr || reader->takes(lanes_[lane].input)) {
+        std::optional<data::Element> element = channel.poll();
+        if (element) return element;
+    }
     if (const Error* why = channel.failed()) return std::unexpected(*why);
     return std::nullopt;
 }
@@ -86,15 +91,19 @@ void InputGate::take(std::size_t lane, const data::CheckpointBarrier& barrier, T
 
 void InputGate::take_end(std::size_t lane, TimePoint now) {
     const BarrierAligner::Outcome outcome = aligner_.on_end(lane);
+    const std::uint32_t input = lanes_[lane].input;
+    if (--open_lanes_[input] == 0 && tells_ends_) {
+        push_ready({.input = input, .ends_input = true});
+    }
     raise_watermark();
     note(outcome, now);
-    if (aligner_.have_all_ended()) push_ready(data::EndOfInput{});
+    if (aligner_.have_all_ended()) push_ready({.element = data::EndOfInput{}});
 }
 
 void InputGate::note(const BarrierAligner::Outcome& outcome, TimePoint now) {
     if (!outcome.aligned) return;
     last_alignment_ = now - alignment_began_;
-    push_ready(*outcome.aligned);
+    push_ready({.element = *outcome.aligned});
 }
 
 void InputGate::raise_watermark() {
@@ -108,17 +117,17 @@ void InputGate::raise_watermark() {
     if (!smallest) return;
     if (watermark_ && watermark_->event_time_ms >= smallest->event_time_ms) return;
     watermark_ = smallest;
-    push_ready(*smallest);
+    push_ready({.element = *smallest});
 }
 
 std::optional<GateElement> InputGate::pop_ready() {
     if (ready_begin_ == ready_end_) return std::nullopt;
-    GateElement element{.element = std::move(ready_[ready_begin_++])};
+    GateElement element = std::move(ready_[ready_begin_++]);
     if (ready_begin_ == ready_end_) ready_begin_ = ready_end_ = 0;
     return element;
 }
 
-void InputGate::push_ready(data::Element element) {
+void InputGate::push_ready(GateElement element) {
     MILLRACE_CHECK_LT(ready_end_, ready_.size());
     ready_[ready_end_++] = std::move(element);
 }

@@ -2,9 +2,10 @@
 // smallest watermark, counts the ends.
 //
 // What comes out: batches with the number of their input; a Watermark whenever the smallest one of
-// the channels that have not ended rises; a CheckpointBarrier when it is aligned; one EndOfInput
-// when every channel has ended. A channel that delivered a barrier is not polled until the cut is
-// made, so its rows stay where they are paid for.
+// the channels that have not ended rises; a CheckpointBarrier when it is aligned; the end of each
+// input when its channels have ended; one EndOfInput when every channel has ended. A channel that
+// delivered a barrier is not polled until the cut is made, nor one of an input that the reader does
+// not take just now, so its rows stay where they are paid for.
 //
 // Threads:    the task's.
 // Ownership:  borrows the channels.
@@ -20,6 +21,7 @@
 #include <span>
 #include <vector>
 
+#include "operators/operator.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/status.h"
 #include "runtime/task/barrier_aligner.h"
@@ -30,6 +32,7 @@ namespace millrace::task {
 struct GateElement {
     data::Element element;
     std::uint32_t input = 0;  // Of batches; control elements stand for all inputs.
+    bool ends_input = false;  // No element: `input` has ended.
 };
 
 class InputGate {
@@ -38,8 +41,10 @@ class InputGate {
     explicit InputGate(std::span<const std::vector<InputChannel*>> inputs);
 
     void attach(Waker& waker);
-    // Takes the next element; nullopt when there is none now. Errors: a channel failed.
-    [[nodiscard]] Result<std::optional<GateElement>> poll(TimePoint now);
+    // Takes the next element; nullopt when there is none now. `reader`, if there is one, is asked
+    // which inputs it takes, and gets their ends. Errors: a channel failed.
+    [[nodiscard]] Result<std::optional<GateElement>> poll(TimePoint now,
+                                                          const operators::Step* reader = nullptr);
     // Gives up the alignment of this checkpoint and of older ones.
     void abort(std::uint64_t checkpoint_id) { aligner_.on_abort(checkpoint_id); }
 
@@ -54,9 +59,10 @@ class InputGate {
         std::optional<data::Watermark> watermark;
     };
 
-    Result<std::optional<data::Element>> poll_lane(std::size_t lane);
+    Result<std::optional<data::Element>> poll_lane(std::size_t lane, const operators::Step* reader);
     // Takes one control element in; what follows from it goes to ready_.
     void take_control(std::size_t lane, const data::Element& element, TimePoint now);
+
     void take(std::size_t lane, const data::Watermark& watermark);
     void take(std::size_t lane, const data::CheckpointBarrier& barrier, TimePoint now);
     void take_end(std::size_t lane, TimePoint now);
@@ -64,17 +70,19 @@ class InputGate {
     // Says so when the smallest watermark has risen.
     void raise_watermark();
     [[nodiscard]] std::optional<GateElement> pop_ready();
-    void push_ready(data::Element element);
+    void push_ready(GateElement element);
 
     std::vector<Lane> lanes_;
+    std::vector<std::uint32_t> open_lanes_;  // By input.
+    bool tells_ends_ = false;                // In this poll().
     BarrierAligner aligner_;
     std::size_t next_ = 0;  // Lane to look at first.
     std::optional<data::Watermark> watermark_;
     TimePoint alignment_began_{};
     Duration last_alignment_{};
 
-    // One channel element causes at most a watermark, a barrier and the end.
-    std::array<data::Element, 3> ready_;
+    // One channel element causes at most an input's end, a watermark, a barrier and the end.
+    std::array<GateElement, 4> ready_;
     std::size_t ready_begin_ = 0;
     std::size_t ready_end_ = 0;
 };

@@ -278,8 +278,13 @@ bool OperatorChain::may_take_input() {
 Result<bool> OperatorChain::take_input() {
     if (root().has_ended) return false;
     if (gate_ == nullptr) return poll_source(root());
-    MILLRACE_TRY_ASSIGN(auto element, gate_->poll(commons_.now));
+    operators::Step& step = *root().step();
+    MILLRACE_TRY_ASSIGN(auto element, gate_->poll(commons_.now, &step));
     if (!element) return false;
+    if (element->ends_input) {
+        MILLRACE_TRY(in_step(root(), step.on_input_end(element->input)));
+        return true;
+    }
     if (const auto* batch = std::get_if<data::BatchPtr>(&element->element)) {
         commons_.traffic.rows_in.add((*batch)->rows());
         commons_.traffic.bytes_in.add((*batch)->bytes());

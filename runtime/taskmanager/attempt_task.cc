@@ -2,8 +2,11 @@
 
 #include <algorithm>
 
+#include "operators/learning/shared_model.h"
 #include "proto/job.pb.h"
 #include "runtime/base/check.h"
+#include "runtime/graph/ordered_input.h"
+#include "runtime/task/split_edge.h"
 
 namespace millrace::taskmanager {
 namespace {
@@ -23,6 +26,25 @@ std::unique_ptr<T> cast(std::unique_ptr<operators::Operator> made) {
     return std::unique_ptr<T>(typed);
 }
 
+// The step's input that subtask `from` of the operator behind `link` feeds.
+std::uint32_t input_of(const graph::JobGraph& graph, const graph::Link& link, std::uint32_t from) {
+    if (!graph.operators[link.to].is_ordered) return link.input;
+    const auto number = static_cast<graph::LinkIndex>(&link - graph.links.data());
+    return graph::first_feed(graph, number) + from;
+}
+
+// Batches made here that may wait in models: all that a model holds may be of one maker.
+std::size_t held_by_models(const graph::JobGraph& graph, std::uint32_t vertex) {
+    std::size_t sum = 0;
+    for (const graph::Link& link : graph.links) {
+        const graph::OperatorNode& reader = graph.operators[link.to];
+        if (graph.operators[link.from].vertex != vertex || !reader.is_trainer) continue;
+        const std::size_t models = graph.vertices[reader.vertex].models.size();
+        sum += models * operators::SharedModel::held_bytes_max(reader.is_ordered);
+    }
+    return sum;
+}
+
 }  // namespace
 
 std::size_t working_set_bytes(const graph::JobGraph& graph, std::uint32_t vertex,
@@ -37,7 +59,7 @@ std::size_t working_set_bytes(const graph::JobGraph& graph, std::uint32_t vertex
         if (!graph.links[link].errors)
             sum += other_end_count(graph, graph.links[link]) * window_bytes + kBatchBytes;
     }
-    return sum;
+    return sum + held_by_models(graph, vertex);
 }
 
 AttemptTask::AttemptTask(const Plan& plan, const graph::Placement& placement,
@@ -118,9 +140,10 @@ Status AttemptTask::add_operator(const Plan& plan, std::uint32_t index,
             std::find_if(plan.graph.links.begin(), plan.graph.links.end(),
                          [&](const graph::Link& l) { return l.to == index && l.chained; });
         MILLRACE_CHECK(link != plan.graph.links.end());
-        nodes[index] =
-            chain.add_step(cast<operators::Step>(std::move(made)), context,
-                           {.parent = nodes[link->from], .side = link->side, .input = link->input});
+        nodes[index] = chain.add_step(cast<operators::Step>(std::move(made)), context,
+                                      {.parent = nodes[link->from],
+                                       .side = link->side,
+                                       .input = input_of(plan.graph, *link, placement_.subtask)});
     } else if (dynamic_cast<operators::Source*>(made.get()) != nullptr) {
         nodes[index] = chain.add_source(cast<operators::Source>(std::move(made)), context);
     } else {
@@ -158,6 +181,9 @@ Status AttemptTask::add_edges(const Plan& plan, std::uint32_t index, std::uint32
             plan.channels.outputs(number, placement_.subtask);
         if (link.partitioning == graph::Partitioning::kBroadcast) {
             task_->chain().add_edge(node, link.side, task::make_broadcast_edge(channels));
+        } else if (link.partitioning == graph::Partitioning::kSplit) {
+            task_->chain().add_edge(node, link.side,
+                                    task::make_split_edge(channels, placement_.subtask));
         } else {
             MILLRACE_CHECK(link.partitioning == graph::Partitioning::kRebalance);
             task_->chain().add_edge(node, link.side, task::make_rebalance_edge(channels));
@@ -172,9 +198,11 @@ std::unique_ptr<task::InputGate> AttemptTask::make_gate(const Plan& plan,
     for (const graph::LinkIndex number : plan.graph.inputs_of(placement_.vertex)) {
         const graph::Link& link = plan.graph.links[number];
         MILLRACE_CHECK_EQ(link.to, index);
-        if (inputs.size() <= link.input) inputs.resize(link.input + 1);
+        std::uint32_t from = 0;
         for (task::InputChannel* channel : plan.channels.inputs(number, placement_.subtask)) {
-            inputs[link.input].push_back(channel);
+            const std::uint32_t input = input_of(plan.graph, link, from++);
+            if (inputs.size() <= input) inputs.resize(input + 1);
+            inputs[input].push_back(channel);
         }
     }
     return std::make_unique<task::InputGate>(inputs);

@@ -9,6 +9,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/log.h"
 #include "runtime/taskmanager/attempt_task.h"
+#include "runtime/taskmanager/order_plan.h"
 
 namespace millrace::taskmanager {
 namespace {
@@ -103,15 +104,19 @@ Status JobAttempt::build_models(const proto::DeployTasks& message) {
         if (p.taskmanager == self_) names.insert(models.begin(), models.end());
     }
     for (const std::string& name : names) {
-        if (Status built = build_model(name); !built) {
+        if (Status built = build_model(name, message); !built) {
             return std::unexpected(std::move(built).error().with_context("model " + name));
         }
     }
     return {};
 }
 
-Status JobAttempt::build_model(const std::string& name) {
+Status JobAttempt::build_model(const std::string& name, const proto::DeployTasks& message) {
     MILLRACE_TRY_ASSIGN(auto options, operators::shared_model_options(job_, name));
+    if (options.order) {
+        options.order->feed_owners = feed_owners(job_, graph_, name);
+        options.order->splits = ordered_splits(job_, graph_, name, message.splits());
+    }
     const std::size_t bytes = operators::SharedModel::account_bytes(options);
     const std::vector<memory::SlotMemory*> slots = own_slots();
     MILLRACE_TRY_ASSIGN(memory::Account * account,
@@ -195,7 +200,14 @@ Status JobAttempt::give_splits(const google::protobuf::RepeatedPtrField<proto::S
 }
 
 Status JobAttempt::add_splits(const proto::AddSplits& message) {
-    return state_ == State::kStarted ? give_splits(message.splits()) : Status{};
+    if (state_ != State::kStarted) return {};
+    // Models first: rows of a split that nobody expects could be late.
+    for (const auto& [name, model] : resources_->models()) {
+        if (!model->is_ordered()) continue;
+        for (auto& split : ordered_splits(job_, graph_, name, message.splits()))
+            MILLRACE_TRY(model->add_split(std::move(split)));
+    }
+    return give_splits(message.splits());
 }
 
 void JobAttempt::start() {

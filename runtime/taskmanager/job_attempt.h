@@ -94,7 +94,7 @@ class JobAttempt final : private task::TaskListener {
     enum class State : std::uint8_t { kBuilt, kStarted, kClosing, kClosed };
 
     Status build_models(const proto::DeployTasks& message);
-    Status build_model(const std::string& name);
+    Status build_model(const std::string& name, const proto::DeployTasks& message);
     Status build_tasks(const proto::DeployTasks& message);
     Status give_splits(const google::protobuf::RepeatedPtrField<proto::SourceSplits>& all);
     [[nodiscard]] std::size_t choose_window() const;

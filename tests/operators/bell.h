@@ -23,9 +23,13 @@ class Bell final : public Waker {
         rung_.wait_for(lock, most, [&] { return rings_ != heard_; });
         heard_ = rings_;
     }
+    [[nodiscard]] std::uint64_t rings() const {
+        const std::lock_guard lock(mutex_);
+        return rings_;
+    }
 
   private:
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::condition_variable rung_;
     std::uint64_t rings_ = 0;
     std::uint64_t heard_ = 0;

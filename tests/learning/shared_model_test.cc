@@ -1,0 +1,259 @@
+#include "operators/learning/shared_model.h"
+
+#include <chrono>
+#include <map>
+#include <thread>
+
+#include <catch2/catch.hpp>
+
+#include "operators/learning/train_step.h"
+#include "tests/learning/learning_world.h"
+#include "tests/support/manual_clock.h"
+
+namespace millrace::operators::test {
+namespace {
+
+using millrace::test::ManualClock;
+using namespace std::chrono_literals;
+
+constexpr TimePoint kNoDeadline = TimePoint::max();
+
+// Feeds all clicks to a train step, as a task would, and ends it.
+void train(LearningWorld& world, SharedModel& model, std::uint32_t subtask,
+           std::span<const Click> rows, std::size_t rows_per_batch) {
+    const auto seat = world.seat(subtask, model.options().trainers);
+    TrainStep step({{.model = &model, .features_column = kFeaturesColumn}}, kLabelColumn,
+                   data::Kind::kFloat32);
+    Kept output;
+    MILLRACE_CHECK(step.open(seat->context).has_value());
+    const auto drive = [&](auto&& call) {
+        for (auto progress = call(); *progress != Progress::kDone; progress = call()) {
+            if (*progress == Progress::kBlocked) seat->bell.wait(20s);
+            if (step.next_tick() <= world.clock().now())
+                MILLRACE_CHECK(step.on_tick(output).has_value());
+        }
+    };
+    for (std::size_t at = 0; at < rows.size(); at += rows_per_batch) {
+        const auto part = rows.subspan(at, std::min(rows_per_batch, rows.size() - at));
+        const data::BatchPtr batch = click_batch(seat->batches, part);
+        drive([&] { return step.process(batch, 0, output); });
+        while (step.next_tick() == TimePoint::min())
+            MILLRACE_CHECK(step.on_tick(output).has_value());
+    }
+    drive([&] { return step.on_end(output); });
+    step.close();
+}
+
+// One batch straight into the model.
+void enqueue(SharedModel& model, std::uint32_t trainer, const data::BatchPtr& batch,
+             std::uint32_t feed = 0) {
+    SharedModel::WorkItem* item = model.claim(trainer, feed);
+    REQUIRE(item != nullptr);
+    item->batch = batch;
+    item->features_column = kFeaturesColumn;
+    const float* labels = batch->column(kLabelColumn).as<float>();
+    std::copy_n(labels, batch->rows(), item->labels.begin());
+    model.enqueue(item);
+}
+
+TEST_CASE("Training by any number of threads is the sequential training of its order log",
+          "[learning]") {
+    const SystemClock clock;
+    const std::uint32_t trainers = GENERATE(1U, 2U, 4U, 8U);
+    LearningWorld world(clock);
+    SharedModel& model = world.add_model(click_options("ctr", trainers));
+    std::vector<std::vector<Click>> rows;
+    for (std::uint32_t t = 0; t < trainers; ++t)
+        rows.push_back(clicks(t + 1, static_cast<std::int32_t>(t), 20'000 / trainers));
+    {
+        std::vector<std::jthread> threads;
+        for (std::uint32_t t = 0; t < trainers; ++t)
+            threads.emplace_back([&, t] { train(world, model, t, rows[t], 100 + 37 * t); });
+    }
+    PlainModel plain(model);
+    std::vector<std::size_t> next(trainers);
+    for (const ml::OrderRun& run : model.table().order_log().runs()) {
+        REQUIRE(run.count > 0);
+        for (std::uint32_t i = 0; i < run.count; ++i)
+            plain.learn(rows[run.split][next[run.split]++]);
+    }
+    for (std::uint32_t t = 0; t < trainers; ++t) REQUIRE(next[t] == rows[t].size());
+    REQUIRE(bits_of(model.table()) == plain.bits());
+    REQUIRE(model.view().rows_learned() == 20'000 / trainers * trainers);
+}
+
+TEST_CASE("What was learned is published once it is publish_every old", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    SharedModel& model = world.add_model(click_options("ctr", 1));
+    const auto seat = world.seat();
+    const std::uint32_t trainer = model.attach_trainer(seat->bell);
+    const auto rows = clicks(1, 0, 30);
+    const std::uint64_t first = model.view().version();
+    REQUIRE(model.next_tick() == TimePoint::max());
+
+    enqueue(model, trainer, click_batch(seat->batches, std::span(rows).first(10)));
+    model.apply(kNoDeadline);
+    const TimePoint due = clock.now() + 100ms;
+    REQUIRE(model.next_tick() == due);
+    clock.advance(99ms);
+    enqueue(model, trainer, click_batch(seat->batches, std::span(rows).subspan(10, 10)));
+    model.apply(kNoDeadline);
+    REQUIRE(model.next_tick() == due);
+    REQUIRE(model.view().version() == first);
+    REQUIRE(model.view().rows_learned() == 0);
+    clock.advance(1ms);
+    model.apply(kNoDeadline);
+    REQUIRE(model.view().version() == first + 1);
+    REQUIRE(model.view().rows_learned() == 20);
+    REQUIRE(model.next_tick() == TimePoint::max());
+    clock.advance(10s);
+    model.apply(kNoDeadline);
+    REQUIRE(model.view().version() == first + 1);
+}
+
+TEST_CASE("The end of the last trainer publishes what is left", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    SharedModel& model = world.add_model(click_options("ctr", 2));
+    const auto seat = world.seat();
+    const std::uint32_t one = model.attach_trainer(seat->bell);
+    const std::uint32_t two = model.attach_trainer(seat->bell);
+    const auto rows = clicks(1, 0, 10);
+    enqueue(model, one, click_batch(seat->batches, rows));
+    REQUIRE_FALSE(model.is_drained(one));
+    model.apply(kNoDeadline);
+    REQUIRE(model.is_drained(one));
+    model.end_trainer(one);
+    REQUIRE(model.view().rows_learned() == 0);
+    model.end_trainer(two);
+    REQUIRE(model.view().rows_learned() == 10);
+}
+
+TEST_CASE("A full queue makes trainers wait and rings them when there is room", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    SharedModel& model = world.add_model(click_options("ctr", 2));
+    const auto seat = world.seat();
+    const auto other = world.seat(1);
+    const std::uint32_t trainer = model.attach_trainer(seat->bell);
+    const std::uint32_t idle = model.attach_trainer(other->bell);
+    const auto rows = clicks(1, 0, 1);
+    for (std::uint32_t i = 0; i < SharedModel::kItems; ++i)
+        enqueue(model, trainer, click_batch(seat->batches, rows));
+    REQUIRE(model.claim(trainer, 0) == nullptr);
+    REQUIRE(seat->bell.rings() == 0);
+    model.apply(kNoDeadline);
+    REQUIRE(seat->bell.rings() == 1);
+    REQUIRE(other->bell.rings() == 0);
+    SharedModel::WorkItem* item = model.claim(idle, 0);
+    REQUIRE(item != nullptr);
+    item->batch = click_batch(seat->batches, rows);
+    item->features_column = kFeaturesColumn;
+    item->labels[0] = 1;
+    model.enqueue(item);
+    model.apply(kNoDeadline);
+}
+
+TEST_CASE("Batches that wait in a model are bounded in bytes", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    SharedModel& model = world.add_model(click_options("ctr", 1));
+    const auto seat = world.seat();
+    const std::uint32_t trainer = model.attach_trainer(seat->bell);
+    const auto rows = clicks(1, 0, 1000);
+    const data::BatchPtr batch = click_batch(seat->batches, rows);
+    const std::size_t fit = SharedModel::kHeldBytesMax / batch->bytes() + 1;
+    REQUIRE(fit < SharedModel::kItems);
+    for (std::size_t i = 0; i < fit; ++i) enqueue(model, trainer, batch);
+    REQUIRE(model.claim(trainer, 0) == nullptr);
+    model.apply(kNoDeadline);
+    REQUIRE(model.has_room(trainer, 0));
+}
+
+TEST_CASE("A turn ends at its deadline and says that there is more", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    SharedModel& model = world.add_model(click_options("ctr", 1));
+    const auto seat = world.seat();
+    const std::uint32_t trainer = model.attach_trainer(seat->bell);
+    const auto rows = clicks(1, 0, 1000);
+    enqueue(model, trainer, click_batch(seat->batches, rows));
+    REQUIRE(model.apply(clock.now()) == SharedModel::Applied::kMore);
+    const std::uint64_t part = model.table().counts().learned;
+    REQUIRE(part > 0);
+    REQUIRE(part < 1000);
+    while (model.apply(clock.now()) == SharedModel::Applied::kMore) {
+    }
+    REQUIRE(model.table().counts().learned == 1000);
+}
+
+TEST_CASE("A lagging evaluator holds training back, and its end comes after its last row",
+          "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    auto options = click_options("ctr", 1);
+    options.is_evaluated = true;
+    SharedModel& model = world.add_model(std::move(options));
+    const auto seat = world.seat();
+    const auto evaluator = world.seat(1);
+    const std::uint32_t trainer = model.attach_trainer(seat->bell);
+    model.attach_evaluator(evaluator->bell);
+    const auto rows = clicks(1, 0, 1);
+    for (std::uint32_t i = 0; i < SharedModel::kItems; ++i)
+        enqueue(model, trainer, click_batch(seat->batches, rows));
+    model.apply(kNoDeadline);
+    REQUIRE(evaluator->bell.rings() > 0);
+    REQUIRE(model.is_drained(trainer));
+    REQUIRE(model.claim(trainer, 0) == nullptr);
+    model.end_trainer(trainer);
+    REQUIRE_FALSE(model.is_scored_out());
+    std::vector<SharedModel::ScoredRun> runs(SharedModel::kItems);
+    REQUIRE(model.take_scored(runs) == SharedModel::kItems);
+    REQUIRE(model.is_scored_out());
+    const std::uint64_t rings = seat->bell.rings();
+    model.give_back(std::span(runs).first(1));
+    REQUIRE(seat->bell.rings() == rings + 1);
+    REQUIRE(model.has_room(trainer, 0));
+    model.give_back(std::span(runs).subspan(1));
+}
+
+TEST_CASE("A model that nobody trains has no scored rows to wait for", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    auto options = click_options("ctr", 0);
+    options.is_evaluated = true;
+    SharedModel& model = world.add_model(std::move(options));
+    REQUIRE(model.is_scored_out());
+    REQUIRE(model.next_tick() == TimePoint::max());
+}
+
+TEST_CASE("The account that a model asks for is enough for it at any size", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    const unsigned bits = GENERATE(8U, 12U, 17U, 20U);
+    auto options = click_options("ctr", 1);
+    options.bits = bits;
+    options.is_evaluated = bits % 2 == 0;
+    if (bits == 17) options.order = OrderPlan{.feed_owners = {0, 0, 0}, .splits = {}};
+    options.scaled_columns = bits == 20 ? 3 : 0;
+    world.add_model(std::move(options));
+    SUCCEED();
+}
+
+TEST_CASE("A model refuses an account that is too small", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    memory::SlotMemory* slot = &world.memory().manager().slot(0);
+    auto account =
+        world.memory().manager().open_account("small", std::span(&slot, 1), std::size_t{1} << 16);
+    REQUIRE(account);
+    const auto made =
+        SharedModel::make(click_options("ctr", 1), **account, clock, world.registry(), "job");
+    REQUIRE_FALSE(made);
+    REQUIRE(made.error().code == Code::kResourceExhausted);
+    REQUIRE(world.memory().manager().close_account(**account));
+}
+
+}  // namespace
+}  // namespace millrace::operators::test

@@ -1,0 +1,130 @@
+#include "operators/learning/train_step.h"
+
+#include <cstring>
+
+#include <catch2/catch.hpp>
+
+#include "runtime/data/codec.h"
+#include "tests/learning/learning_world.h"
+#include "tests/support/buffer_world.h"
+#include "tests/support/manual_clock.h"
+
+namespace millrace::operators::test {
+namespace {
+
+using millrace::test::ManualClock;
+using namespace std::chrono_literals;
+
+TrainStep step_for(std::vector<SharedModel*> models) {
+    std::vector<TrainStep::Target> targets;
+    for (SharedModel* model : models)
+        targets.push_back({.model = model, .features_column = kFeaturesColumn});
+    return TrainStep(std::move(targets), kLabelColumn, data::Kind::kFloat32);
+}
+
+TEST_CASE("A train step teaches each of its models every row once", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    SharedModel& first = world.add_model(click_options("first", 1));
+    SharedModel& second = world.add_model(click_options("second", 1));
+    const auto seat = world.seat();
+    TrainStep step = step_for({&first, &second});
+    REQUIRE(step.open(seat->context));
+    auto rows = clicks(1, 0, 2000);
+    rows[3].label.reset();
+    Kept output;
+    for (std::size_t at = 0; at < rows.size(); at += 500) {
+        const auto batch = click_batch(seat->batches, std::span(rows).subspan(at, 500));
+        REQUIRE(*step.process(batch, 0, output) == Progress::kDone);
+    }
+    REQUIRE(*step.on_end(output) == Progress::kDone);
+    step.close();
+    PlainModel plain(first);
+    for (const Click& row : rows) plain.learn(row);
+    REQUIRE(bits_of(first.table()) == plain.bits());
+    REQUIRE(bits_of(second.table()) == plain.bits());
+    REQUIRE(first.table().counts().learned == 1999);
+    REQUIRE(first.table().counts().skipped_label == 1);
+    REQUIRE(output.main.empty());
+}
+
+TEST_CASE("A model without room does not make the others learn a batch twice", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    SharedModel& free = world.add_model(click_options("free", 1));
+    auto options = click_options("slow", 1);
+    options.is_evaluated = true;  // And nobody takes what was scored.
+    SharedModel& slow = world.add_model(std::move(options));
+    const auto seat = world.seat();
+    TrainStep step = step_for({&free, &slow});
+    REQUIRE(step.open(seat->context));
+    const auto rows = clicks(1, 0, 1);
+    Kept output;
+    for (std::uint32_t i = 0; i < SharedModel::kItems; ++i)
+        REQUIRE(*step.process(click_batch(seat->batches, rows), 0, output) == Progress::kDone);
+    const auto batch = click_batch(seat->batches, rows);
+    REQUIRE(*step.process(batch, 0, output) == Progress::kBlocked);
+    REQUIRE(*step.process(batch, 0, output) == Progress::kBlocked);
+    std::vector<SharedModel::ScoredRun> runs(1);
+    REQUIRE(slow.take_scored(runs) == 1);
+    slow.give_back(runs);
+    REQUIRE(*step.process(batch, 0, output) == Progress::kDone);
+    REQUIRE(free.table().counts().learned == SharedModel::kItems + 1);
+    REQUIRE(slow.table().counts().learned == SharedModel::kItems + 1);
+    step.close();
+}
+
+TEST_CASE("A train step keeps a copy of what lies in a network buffer", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    auto options = click_options("ctr", 1);
+    options.is_evaluated = true;  // So that the batch stays.
+    SharedModel& model = world.add_model(std::move(options));
+    const auto seat = world.seat();
+    millrace::test::BufferWorld buffers(8);
+    const auto rows = clicks(1, 0, 50);
+    data::CodecLimits limits;
+    limits.buffer_bytes = std::size_t{32} << 10;
+    data::SliceEncoder encoder(click_schema(), seat->batches, limits);
+    data::SliceDecoder decoder(click_schema(), seat->batches, limits);
+    TrainStep step = step_for({&model});
+    REQUIRE(step.open(seat->context));
+    Kept output;
+    encoder.start(click_batch(seat->batches, rows));
+    while (!encoder.is_done()) {
+        memory::NetworkBuffer buffer = buffers.lend();
+        REQUIRE(encoder.encode_next(buffer));
+        auto received = decoder.decode(buffer);
+        REQUIRE(received);
+        if (*received) REQUIRE(*step.process(**received, 0, output) == Progress::kDone);
+    }
+    REQUIRE(buffers.in_use() == 0);
+    step.close();
+    PlainModel plain(model);
+    for (const Click& row : rows) plain.learn(row);
+    REQUIRE(bits_of(model.table()) == plain.bits());
+}
+
+TEST_CASE("A train step ticks when its models want to publish", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    auto hasty = click_options("hasty", 1);
+    hasty.publish_every = 20ms;
+    SharedModel& model = world.add_model(std::move(hasty));
+    SharedModel& other = world.add_model(click_options("other", 1));
+    const auto seat = world.seat();
+    TrainStep step = step_for({&model, &other});
+    REQUIRE(step.open(seat->context));
+    REQUIRE(step.next_tick() == TimePoint::max());
+    Kept output;
+    REQUIRE(step.process(click_batch(seat->batches, clicks(1, 0, 5)), 0, output));
+    REQUIRE(step.next_tick() == clock.now() + 20ms);
+    clock.advance(20ms);
+    REQUIRE(step.on_tick(output));
+    REQUIRE(model.view().rows_learned() == 5);
+    REQUIRE(step.next_tick() == clock.now() + 80ms);
+    step.close();
+}
+
+}  // namespace
+}  // namespace millrace::operators::test
