@@ -5,6 +5,7 @@
 namespace millrace::operators {
 
 FieldIndex::FieldIndex(const data::Schema& schema) {
+    for (const data::Field& field : schema.fields()) names_.push_back(field.name);
     // A multiplier without collisions saves a mispredicted branch a field; some are tried.
     constexpr int kTries = 64;
     Random random(schema.size());
@@ -33,12 +34,12 @@ std::size_t FieldIndex::fill(const data::Schema& schema, std::uint64_t multiplie
         std::memcpy(&word, name.data(), name.size() < 8 ? name.size() : 8);
         std::size_t at = slot_of(word, name.size());
         for (; slots_[at].column != kUnknown; at = (at + 1) & slot_mask_) ++collisions;
-        slots_[at] = {word, column, static_cast<std::uint32_t>(name.size()), name};
+        slots_[at] = {word, column, static_cast<std::uint32_t>(name.size())};
     }
     return collisions;
 }
 
-FieldIndex::Key FieldIndex::find_long_key(const char* key) const {
+FieldIndex::Key FieldIndex::find_key(const char* key) const {
     Key found;
     std::size_t at = 0;
     for (; key[at] != '"'; ++at) {

@@ -32,6 +32,23 @@ class FieldIndex {
         return find(name, bytes == 0 ? 0 : first_bytes(load_word(name.data()), bytes));
     }
 
+    // The column of a key as it stands in a record, up to its closing quote, when the key is of at
+    // most 7 bytes without escapes; kUnknown for others, which find_key() looks up.
+    [[nodiscard]] std::uint32_t find_short_key(const char* key) const {
+        const std::uint64_t word = load_word(key);
+        const std::uint64_t quotes = bytes_equal(word, '"');
+        const auto bits = static_cast<unsigned>(std::countr_zero(quotes)) & ~7U;
+        if (quotes == 0 || bits == 0) [[unlikely]] {
+            return kUnknown;
+        }
+        const std::uint64_t name = word & (~0ULL >> (64 - bits));
+        if (bytes_equal(name, '\\') != 0) [[unlikely]] {
+            return kUnknown;
+        }
+        const Slot& slot = slots_[slot_of(name, bits / 8)];
+        return slot.word == name && slot.bytes == bits / 8 ? slot.column : kUnknown;
+    }
+
     // A key as it stands in a record, up to its closing quote.
     struct Key {
         std::string_view name;
@@ -39,23 +56,13 @@ class FieldIndex {
         bool has_escapes = false;  // The column is not looked for then.
     };
     // REQUIRES: a closing quote follows.
-    [[nodiscard]] Key find_key(const char* key) const {
-        const std::uint64_t word = load_word(key);
-        const std::uint64_t quotes = bytes_equal(word, '"');
-        if (quotes == 0 || bytes_equal(word, '\\') != 0) [[unlikely]] {
-            return find_long_key(key);
-        }
-        const auto bytes = static_cast<std::size_t>(std::countr_zero(quotes)) / 8;
-        const std::string_view name(key, bytes);
-        return {name, find(name, bytes == 0 ? 0 : first_bytes(word, bytes)), false};
-    }
+    [[nodiscard]] Key find_key(const char* key) const;
 
   private:
     struct Slot {
         std::uint64_t word = 0;  // The first 8 bytes.
         std::uint32_t column = kUnknown;
         std::uint32_t bytes = 0;
-        std::string name;
     };
 
     // The top bit of the lowest byte of `word` that is `c`, and perhaps of some above it.
@@ -76,7 +83,7 @@ class FieldIndex {
         for (std::size_t at = slot_of(word, name.size());; at = (at + 1) & slot_mask_) {
             const Slot& slot = slots_[at];
             if (slot.word == word && slot.bytes == name.size() &&
-                (slot.bytes <= 8 || slot.name == name)) {
+                (slot.bytes <= 8 || names_[slot.column] == name)) {
                 return slot.column;
             }
             if (slot.column == kUnknown) {
@@ -84,11 +91,11 @@ class FieldIndex {
             }
         }
     }
-    [[nodiscard]] Key find_long_key(const char* key) const;
     // Fills the table anew. Returns how many names are not in their first slot.
     std::size_t fill(const data::Schema& schema, std::uint64_t multiplier);
 
-    std::vector<Slot> slots_;  // At most a quarter of them taken.
+    std::vector<Slot> slots_;         // At most a quarter of them taken.
+    std::vector<std::string> names_;  // By column.
     std::size_t slot_mask_ = 0;
     int slot_shift_ = 0;
     std::uint64_t multiplier_ = 0;

@@ -86,10 +86,11 @@ simdjson::error_code read_string(ondemand::value value, std::string_view token,
 class JsonGeneral::Parser {
   public:
     Parser(data::SchemaPtr schema, const CompiledRules& rules)
-        : schema_(std::move(schema)),
-          rules_(rules),
-          index_(*schema_),
-          seen_in_(schema_->size(), 0) {}
+        : schema_(std::move(schema)), rules_(rules), index_(*schema_), columns_(schema_->size()) {
+        for (std::size_t i = 0; i < columns_.size(); ++i) {
+            columns_[i].kind = schema_->fields()[i].type.kind;
+        }
+    }
 
     Result<bool> parse(std::string_view record, data::BatchBuilder& builder, DecodeError& error);
     [[nodiscard]] std::uint64_t shape_hash() const { return shape_hash_; }
@@ -98,8 +99,9 @@ class JsonGeneral::Parser {
     // What follows returns false when the record is bad (error_) or the slot has no room
     // (failure_).
     bool read_fields(ondemand::object& object, data::BatchBuilder& builder);
-    bool read_field(ondemand::field& field, data::BatchBuilder& builder);
-    bool forget_value(ondemand::value value);
+    // `column` as find_short_key() gave it.
+    [[gnu::noinline]] bool read_field(ondemand::field& field, std::uint32_t column,
+                                      data::BatchBuilder& builder);
     bool write_value(data::BatchBuilder& builder, std::uint32_t column, ondemand::value value,
                      std::string_view token);
     bool write_string(data::BatchBuilder& builder, std::uint32_t column, ondemand::value value,
@@ -131,8 +133,12 @@ class JsonGeneral::Parser {
     const FieldIndex index_;
     ondemand::parser parser_;
     std::string scratch_;
-    std::uint64_t record_ = 0;            // Counts records, for seen_in_.
-    std::vector<std::uint64_t> seen_in_;  // The last record in which each column stood.
+    struct ColumnState {
+        std::uint64_t seen_in = 0;  // The last record in which it stood.
+        data::Kind kind{};
+    };
+    std::uint64_t record_ = 0;  // Counts records from 1.
+    std::vector<ColumnState> columns_;
     std::uint64_t shape_hash_ = 0;
     DecodeError error_;
     std::optional<Error> failure_;
@@ -201,11 +207,14 @@ bool JsonGeneral::Parser::write_value(data::BatchBuilder& builder, std::uint32_t
     return token == "null" || take(write_scalar(builder, column, type, token));
 }
 
-bool JsonGeneral::Parser::read_field(ondemand::field& field, data::BatchBuilder& builder) {
-    const FieldIndex::Key key = index_.find_key(field.key().raw());
-    std::uint32_t column = key.column;
-    if (key.has_escapes && !find_escaped(field, column)) {
-        return false;
+bool JsonGeneral::Parser::read_field(ondemand::field& field, std::uint32_t column,
+                                     data::BatchBuilder& builder) {
+    if (column == FieldIndex::kUnknown) {
+        const FieldIndex::Key key = index_.find_key(field.key().raw());
+        column = key.column;
+        if (key.has_escapes && !find_escaped(field, column)) {
+            return false;
+        }
     }
     ondemand::value value = field.value();
     mix_shape(column);
@@ -213,27 +222,35 @@ bool JsonGeneral::Parser::read_field(ondemand::field& field, data::BatchBuilder&
         const auto error = check_value(value, 1);
         return error == simdjson::SUCCESS || refuse(error);
     }
-    const data::Field& wanted = schema_->fields()[column];
-    if (seen_in_[column] == record_) {
-        return refuse({"duplicate_field", "The field stands twice in the record.", wanted.name});
+    const std::string_view name = schema_->fields()[column].name;
+    if (columns_[column].seen_in == record_) {
+        return refuse({"duplicate_field", "The field stands twice in the record.", name});
     }
-    seen_in_[column] = record_;
-    const std::string_view token = value.raw_json_token();
-    if (write_plain_number(builder, column, wanted.type.kind, token.data(), token.size())) {
-        builder.mark_present(column);
+    columns_[column].seen_in = record_;
+    if (write_value(builder, column, value, value.raw_json_token())) {
         return true;
     }
-    if (write_value(builder, column, value, token)) {
-        return true;
-    }
-    error_.field = wanted.name;
+    error_.field = name;
     return false;
 }
 
 bool JsonGeneral::Parser::read_fields(ondemand::object& object, data::BatchBuilder& builder) {
     for (auto field : object) {
         if (const auto error = field.error()) return refuse(error);
-        if (!read_field(field.value_unsafe(), builder)) return false;
+        ondemand::field& sound = field.value_unsafe();
+        const std::uint32_t column = index_.find_short_key(sound.key().raw());
+        // What most fields are: a short key, once, and a few digits.
+        if (column != FieldIndex::kUnknown && columns_[column].seen_in != record_) [[likely]] {
+            const std::string_view token = sound.value().raw_json_token();
+            if (write_plain_number(builder, column, columns_[column].kind, token.data(),
+                                   token.size())) [[likely]] {
+                columns_[column].seen_in = record_;
+                builder.mark_present(column);
+                mix_shape(column);
+                continue;
+            }
+        }
+        if (!read_field(sound, column, builder)) return false;
     }
     return true;
 }

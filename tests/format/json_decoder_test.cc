@@ -219,6 +219,20 @@ TEST_CASE("JsonDecoder refuses what is no object", "[format][json_decoder]") {
     REQUIRE(test::decode_one(*decoder, world, record) == expected);
 }
 
+TEST_CASE("JsonDecoder finds a column by what its key says, not by how it is written",
+          "[format][json_decoder]") {
+    SlotWorld world;
+    const auto decoder = decoder_of({{"a\\n", {Kind::kInt32, {}}},
+                                     {"a\n", {Kind::kInt32, {}}},
+                                     {"seven77", {Kind::kInt32, {}}},
+                                     {"eight888", {Kind::kInt32, {}}},
+                                     {"eight888and_more", {Kind::kInt32, {}}}});
+    REQUIRE(test::decode_one(*decoder, world,
+                             R"({"a\n":1,"a\\n":2,"seven77":4,"eight888":5,)"
+                             R"("eight888and_more":6,"eight888and_less":7,"seven7":8})") ==
+            "2 1 4 5 6");
+}
+
 TEST_CASE("JsonDecoder checks the fields that nobody wants, too", "[format][json_decoder]") {
     const auto [value, expected] = GENERATE(table<std::string, std::string>({
         {"1e999", "1"},
