@@ -91,7 +91,7 @@ Status OperatorChain::open(TimePoint now) {
     MILLRACE_CHECK(!nodes_.empty());
     commons_.now = now;
     for (const auto& node : nodes_) deepest_first_.push_back(node.get());
-    std::ranges::stable_sort(deepest_first_, std::ranges::greater{}, &ChainNode::depth);
+    std::ranges::sort(deepest_first_, std::ranges::greater{}, &ChainNode::depth);
     for (const auto& node : nodes_ | std::views::reverse) {
         MILLRACE_TRY(in_step(*node, open_node(*node)));
     }

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "runtime/base/random.h"
 #include "tests/support/slot_world.h"
 #include "tests/task/counting_waker.h"
 #include "tests/task/rows.h"
@@ -155,12 +156,16 @@ class Bell final : public Waker {
 // Both sides sleep on nothing but the other's ring: a lost one would hang the test.
 TEST_CASE("LocalChannel loses neither elements nor rings between two threads",
           "[task][local_channel][threads]") {
-    constexpr std::int64_t kBatches = 20'000;
+    constexpr std::int64_t kBatches = 50'000;
     SlotWorld world;
     const data::BatchPtr batch = rows(world);
     Bell producer_bell;
     Bell consumer_bell;
-    LocalChannel channel(3 * batch->bytes());
+    // A window of one batch makes every poll the last chance for a ring; a consumer that does not
+    // sleep polls just when the producer looks for room.
+    LocalChannel channel(GENERATE(std::size_t{1}, std::size_t{2000}));
+    const bool sleeps = GENERATE(true, false);
+    Random random(1);
     channel.attach_producer(producer_bell);
     channel.attach_consumer(consumer_bell);
     std::thread producer([&] {
@@ -173,6 +178,9 @@ TEST_CASE("LocalChannel loses neither elements nor rings between two threads",
             if (i % 7 == 0) channel.push(data::Watermark{i});
             channel.push(batch);
             ++i;
+            for (std::uint64_t n = random.below(100); n > 0; --n) {
+                std::atomic_signal_fence(std::memory_order_seq_cst);
+            }
         }
         channel.push(data::EndOfInput{});
     });
@@ -182,7 +190,7 @@ TEST_CASE("LocalChannel loses neither elements nor rings between two threads",
         const int heard = consumer_bell.heard();
         const auto element = channel.poll();
         if (!element) {
-            consumer_bell.wait(heard);
+            if (sleeps) consumer_bell.wait(heard);
             continue;
         }
         batches += std::holds_alternative<data::BatchPtr>(*element) ? 1 : 0;

@@ -170,6 +170,24 @@ TEST_CASE("No ring is lost, whatever the worker is doing", "[task][worker][threa
     REQUIRE(bells < 20'000);
 }
 
+TEST_CASE("A ring that comes during the last look for work ends the sleep", "[task][worker]") {
+    Sleeper sleeper;
+    // The look finds nothing, and right after it the ringer comes.
+    sleeper.sleep(std::chrono::hours(1), [&] {
+        sleeper.ring();
+        return false;
+    });
+    REQUIRE(sleeper.rings() == 1);
+}
+
+TEST_CASE("Nobody pays for a bell while the sleeper is awake", "[task][worker]") {
+    Sleeper sleeper;
+    sleeper.ring();
+    sleeper.sleep(std::chrono::hours(1), [] { return true; });
+    sleeper.ring();
+    REQUIRE(sleeper.rings() == 0);
+}
+
 TEST_CASE("Many ringers lose no ring", "[task][worker][threads]") {
     constexpr int kRingers = 3;
     constexpr std::uint64_t kEach = 20'000;
