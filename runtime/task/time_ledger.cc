@@ -22,7 +22,7 @@ TimeLedger::Rates TimeLedger::rates(TimePoint now) {
     const Duration elapsed = now - window_began_;
     if ((has_last_ && elapsed < kWindow) || elapsed <= Duration::zero()) return last_;
     const Sums sums = sums_at(now);
-    const Sums& sums_before = window_sums_;
+    const Sums sums_before = window_sums_;
     const auto rate = [&](std::size_t i) {
         return 1000.0 * static_cast<double>((sums[i] - sums_before[i]).count()) /
                static_cast<double>(elapsed.count());
