@@ -8,6 +8,7 @@
 #include "operator_world.h"
 #include "operators/error_stream.h"
 #include "runtime/state/memory_snapshot.h"
+#include "tests/support/heap_count.h"
 
 namespace millrace::operators {
 namespace {
@@ -166,6 +167,20 @@ TEST_CASE("KafkaSink blocks while the producer's queue is full, and loses nothin
     CHECK(world.blocked > 0);
     world.settle();
     CHECK(written(kafka, 1, 10 * rows).size() == 10 * rows);
+}
+
+TEST_CASE("KafkaSink allocates nothing for a row", "[operators][kafka]") {
+    KafkaWorld kafka;
+    REQUIRE(kafka.broker->create_topic("out", 1));
+    SinkWorld world(kafka, {.key = 0});
+    const std::vector<std::vector<std::string>> cells(data::kRowsMax, {"id", "text"});
+    const auto batch = test::text_batch(world.world, two_columns(), cells);
+    world.write(batch);
+    world.settle();
+    const std::uint64_t before = millrace::test::heap_allocations();
+    for (int i = 0; i < 20; ++i) REQUIRE(world.sink.process(batch, 0, world.out));
+    CHECK(millrace::test::heap_allocations() - before < 20 * data::kRowsMax / 100);
+    world.settle();
 }
 
 TEST_CASE("KafkaSink acknowledges a checkpoint only after every record is written",

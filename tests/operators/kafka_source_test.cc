@@ -7,6 +7,7 @@
 #include "kafka_world.h"
 #include "operator_world.h"
 #include "runtime/state/memory_snapshot.h"
+#include "tests/support/heap_count.h"
 
 namespace millrace::operators {
 namespace {
@@ -217,6 +218,24 @@ TEST_CASE("KafkaSource shows how far it is behind", "[operators][kafka]") {
                    "0_currentOffset") == 4;
     });
     CHECK(value("flink_taskmanager_job_task_operator_pendingRecords") == 0);
+}
+
+TEST_CASE("KafkaSource allocates nothing for a record", "[operators][kafka]") {
+    KafkaWorld kafka;
+    REQUIRE(kafka.broker->create_topic("clicks", 1));
+    const int count = 50'000;
+    test::produce(kafka.broker->address(), "clicks", numbered(count, 1));
+    SourceWorld world(kafka);
+    world.start({0});
+    world.run_until([&] { return !world.out.batches.empty(); });
+    const std::uint64_t before = millrace::test::heap_allocations();
+    std::size_t rows = 0;
+    world.run_until([&] {
+        for (const auto& batch : world.out.batches) rows += batch->rows();
+        world.out.batches.clear();
+        return rows >= 40'000;
+    });
+    CHECK(millrace::test::heap_allocations() - before < rows / 100);
 }
 
 }  // namespace millrace::operators
