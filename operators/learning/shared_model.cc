@@ -191,6 +191,8 @@ void SharedModel::report(proto::ModelReport& report) const {
     report.set_rows_skipped(skipped_.value());
     report.set_bytes(static_cast<std::int64_t>(account_bytes(options_)));
     const MutexLock lock(mutex_);
+    if (digest_ && digest_->rows_learned == report.rows_learned())
+        report.set_digest(digest_->digest);
     report.set_window_rows(static_cast<std::int64_t>(quality_.rows));
     if (quality_.log_loss) report.set_logloss(*quality_.log_loss);
     if (baseline_) report.set_logloss_baseline(*baseline_);

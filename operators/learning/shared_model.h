@@ -41,6 +41,7 @@
 #include "ml/metrics.h"
 #include "ml/serving_view.h"
 #include "ml/table.h"
+#include "ml/table_digest.h"
 #include "operators/learning/row_gather.h"
 #include "operators/learning/row_order.h"
 #include "operators/operator.h"
@@ -62,6 +63,8 @@ class SharedModel {
     static constexpr std::size_t kHeldBytesMax = std::size_t{4} << 20;
     // Canonical order also keeps what is ahead of the split that all wait for.
     static constexpr std::size_t kOrderedBytesMax = std::size_t{16} << 20;
+    // A model that has learned nothing for so long is digested, for report().
+    static constexpr Duration kQuiet = std::chrono::seconds(1);
 
     struct Options {
         std::string name;
@@ -205,6 +208,11 @@ class SharedModel {
         std::uint32_t first_row = 0;
         std::uint32_t count = 0;
     };
+    // What the table had learned by then.
+    struct Digest {
+        std::uint64_t digest = 0;
+        std::uint64_t rows_learned = 0;
+    };
     // Rows between two looks at the clock: some 20 us of learning.
     static constexpr std::uint32_t kRowsPerLook = 128;
 
@@ -236,6 +244,9 @@ class SharedModel {
     void note_run(std::uint32_t split, std::uint32_t count);
     void publish_if_due(TimePoint now);
     void publish();
+    // False when there is more of it to do.
+    bool digest_if_due(TimePoint now, TimePoint deadline) MILLRACE_EXCLUDES(mutex_);
+    void set_digest(std::uint64_t digest) MILLRACE_EXCLUDES(mutex_);
     // Collects who is to be rung; ring after unlocking.
     std::vector<Waker*> waiting_trainers() MILLRACE_REQUIRES(mutex_);
 
@@ -259,10 +270,12 @@ class SharedModel {
     std::span<float> scaled_values_;
     std::vector<WorkItem*> arrived_;
     std::vector<std::uint32_t> ended_feeds_;
+    std::optional<ml::TableDigest> digesting_;
 
     // Written by the token's holder, read racily by trainers to plan their next tick.
     std::atomic<std::int64_t> publish_due_ns_{kNever};
     std::atomic<std::int64_t> skip_due_ns_{kNever};
+    std::atomic<std::int64_t> digest_due_ns_{kNever};
 
     mutable Mutex mutex_;
     Fifo<std::uint32_t> free_ MILLRACE_GUARDED_BY(mutex_);
@@ -278,6 +291,7 @@ class SharedModel {
     Waker* evaluator_ MILLRACE_GUARDED_BY(mutex_) = nullptr;
     ml::MetricsReport quality_ MILLRACE_GUARDED_BY(mutex_);
     std::optional<double> baseline_ MILLRACE_GUARDED_BY(mutex_);
+    std::optional<Digest> digest_ MILLRACE_GUARDED_BY(mutex_);
 
     static constexpr std::int64_t kNever = TimePoint::max().time_since_epoch().count();
 

@@ -95,6 +95,7 @@ void SharedModel::end_trainer(std::uint32_t trainer) {
     // All have ended, and nobody who has ended is in apply().
     MILLRACE_CHECK(!token_.exchange(true, std::memory_order_acquire));
     publish();
+    set_digest(ml::TableDigest::of(*table_));
     token_.store(false, std::memory_order_release);
     Waker* evaluator = nullptr;
     {

@@ -33,10 +33,13 @@ SharedModel::Applied SharedModel::apply(TimePoint deadline) {
             learn(slices);
             settle(slices);
             now = clock_.now();
+            digesting_.reset();
+            digest_due_ns_.store(ns(now + kQuiet), std::memory_order_relaxed);
             more = now >= deadline;
             if (more) break;
         }
         publish_if_due(now);
+        more = more || !digest_if_due(now, deadline);
         token_.store(false, std::memory_order_seq_cst);
         if (more) return Applied::kMore;
         if (!has_news()) return Applied::kNothingLeft;
@@ -258,8 +261,9 @@ void SharedModel::note_run(std::uint32_t split, std::uint32_t count) {
 }
 
 TimePoint SharedModel::next_tick() const {
-    return TimePoint(Duration(std::min(publish_due_ns_.load(std::memory_order_relaxed),
-                                       skip_due_ns_.load(std::memory_order_relaxed))));
+    return TimePoint(Duration(std::min({publish_due_ns_.load(std::memory_order_relaxed),
+                                        skip_due_ns_.load(std::memory_order_relaxed),
+                                        digest_due_ns_.load(std::memory_order_relaxed)})));
 }
 
 void SharedModel::publish_if_due(TimePoint now) {
@@ -269,6 +273,25 @@ void SharedModel::publish_if_due(TimePoint now) {
 void SharedModel::publish() {
     publish_due_ns_.store(kNever, std::memory_order_relaxed);
     table_->publish(*view_);
+}
+
+bool SharedModel::digest_if_due(TimePoint now, TimePoint deadline) {
+    if (ns(now) < digest_due_ns_.load(std::memory_order_relaxed)) return true;
+    if (!digesting_) digesting_.emplace().begin(*table_);
+    do {
+        const auto digest = digesting_->advance(*table_);
+        if (!digest) continue;
+        digesting_.reset();
+        set_digest(*digest);
+        return true;
+    } while (clock_.now() < deadline);
+    return false;
+}
+
+void SharedModel::set_digest(std::uint64_t digest) {
+    digest_due_ns_.store(kNever, std::memory_order_relaxed);
+    const MutexLock lock(mutex_);
+    digest_ = Digest{.digest = digest, .rows_learned = table_->counts().learned};
 }
 
 }  // namespace millrace::operators

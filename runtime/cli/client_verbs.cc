@@ -125,10 +125,12 @@ void print_model(const json::value& model) {
     const json::value& q = quality == nullptr ? none : *quality;
     fmt::print(
         "  model {:<14} version {:<7} learned {:<11} logloss {} (baseline {})  AUC {}  calibration "
-        "{}\n",
+        "{}",
         text_at(model, "name"), number_at(model, "version"), number_at(model, "rows-learned"),
         real_at(q, "logloss"), real_at(q, "logloss-baseline"), real_at(q, "auc"),
         real_at(q, "calibration"));
+    const std::string digest = text_at(model, "digest");
+    fmt::print("{}{}\n", digest.empty() ? "" : "  digest ", digest);
 }
 
 }  // namespace

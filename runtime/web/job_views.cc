@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include <boost/json.hpp>
+#include <fmt/format.h>
 
 namespace millrace::web {
 namespace {
@@ -221,6 +222,11 @@ json::value number_or_null(bool has, double value) {
     return has ? json::value(value) : json::value(nullptr);
 }
 
+json::value digest_or_null(const proto::ModelReport& model) {
+    if (!model.has_digest()) return nullptr;
+    return json::value(fmt::format("{:016x}", model.digest()));
+}
+
 json::object model_of(const JobEntry& entry, const proto::ModelReport& model) {
     return {{"id", entry.job.name() + "/" + model.model()},
             {"name", model.model()},
@@ -230,6 +236,7 @@ json::object model_of(const JobEntry& entry, const proto::ModelReport& model) {
             {"rows-learned", model.rows_learned()},
             {"rows-skipped", model.rows_skipped()},
             {"bytes", model.bytes()},
+            {"digest", digest_or_null(model)},
             {"quality",
              {{"logloss", number_or_null(model.has_logloss(), model.logloss())},
               {"logloss-baseline",

@@ -37,17 +37,26 @@ StepProgress step_of(const Element& step) {
             .back_pressured_ms = number_at(step, "back-pressured-ms-per-second-max")};
 }
 
+ModelProgress model_of(const Element& model) {
+    return {.name = text_at(model, "name"),
+            .rows_learned = whole_at(model, "rows-learned"),
+            .digest = model["digest"].is_null() ? std::string() : text_at(model, "digest")};
+}
+
 JobProgress progress_of(const Element& root) {
     JobProgress progress{.state = text_at(root, "state"),
                          .now_ms = whole_at(root, "now"),
                          .attempt = whole_at(root, "attempt"),
                          .restarts = whole_at(root, "restarts"),
                          .last_failure = {},
-                         .steps = {}};
+                         .steps = {},
+                         .models = {}};
     const Element failure = root["last-failure"];
     if (!failure.is_null()) progress.last_failure = text_at(root, "last-failure");
     for (const Element step : simdjson::dom::array(root["steps"]))
         progress.steps.push_back(step_of(step));
+    for (const Element model : simdjson::dom::array(root["models"]))
+        progress.models.push_back(model_of(model));
     return progress;
 }
 
@@ -95,6 +104,11 @@ const StepProgress& JobProgress::step(const std::string& name) const {
     CAPTURE(name, state);
     REQUIRE(found != steps.end());
     return *found;
+}
+
+ModelProgress JobProgress::model(const std::string& name) const {
+    const auto found = std::ranges::find(models, name, &ModelProgress::name);
+    return found == models.end() ? ModelProgress{} : *found;
 }
 
 JobProgress read_progress(const std::string& text) { return parsed(text, progress_of); }

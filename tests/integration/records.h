@@ -56,6 +56,11 @@ struct StepProgress {
     std::int64_t pending_records = 0;
     double back_pressured_ms = 0;  // Of the last second, by the busiest subtask.
 };
+struct ModelProgress {
+    std::string name;
+    std::int64_t rows_learned = 0;
+    std::string digest;  // Empty while rows come.
+};
 struct JobProgress {
     std::string state;
     std::int64_t now_ms = 0;
@@ -63,9 +68,12 @@ struct JobProgress {
     std::int64_t restarts = 0;
     std::string last_failure;  // Empty when there was none.
     std::vector<StepProgress> steps;
+    std::vector<ModelProgress> models;
 
     // The step whose name begins so.
     [[nodiscard]] const StepProgress& step(const std::string& name) const;
+    // The model of this name; empty when nothing was reported of it.
+    [[nodiscard]] ModelProgress model(const std::string& name) const;
 };
 [[nodiscard]] JobProgress read_progress(const std::string& text);
 

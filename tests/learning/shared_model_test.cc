@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 
 #include "operators/learning/train_step.h"
+#include "proto/control.pb.h"
 #include "tests/learning/learning_world.h"
 #include "tests/support/manual_clock.h"
 
@@ -106,10 +107,64 @@ TEST_CASE("What was learned is published once it is publish_every old", "[learni
     model.apply(kNoDeadline);
     REQUIRE(model.view().version() == first + 1);
     REQUIRE(model.view().rows_learned() == 20);
-    REQUIRE(model.next_tick() == TimePoint::max());
+    REQUIRE(model.next_tick() > clock.now() + 100ms);
     clock.advance(10s);
     model.apply(kNoDeadline);
     REQUIRE(model.view().version() == first + 1);
+}
+
+proto::ModelReport report_of(const SharedModel& model) {
+    proto::ModelReport report;
+    model.report(report);
+    return report;
+}
+
+TEST_CASE("A model that is quiet for a second is digested, until it learns again", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    SharedModel& model = world.add_model(click_options("ctr", 1));
+    const auto seat = world.seat();
+    const std::uint32_t trainer = model.attach_trainer(seat->bell);
+    const auto rows = clicks(1, 0, 20);
+    REQUIRE_FALSE(report_of(model).has_digest());
+    enqueue(model, trainer, click_batch(seat->batches, std::span(rows).first(10)));
+    model.apply(kNoDeadline);
+    const TimePoint quiet = clock.now() + SharedModel::kQuiet;
+    clock.advance(500ms);
+    model.apply(kNoDeadline);
+    REQUIRE_FALSE(report_of(model).has_digest());
+    REQUIRE(model.next_tick() == quiet);
+    clock.advance(500ms);
+    model.apply(kNoDeadline);
+    REQUIRE(model.next_tick() == TimePoint::max());
+    REQUIRE(report_of(model).digest() == ml::TableDigest::of(model.table()));
+    enqueue(model, trainer, click_batch(seat->batches, std::span(rows).subspan(10)));
+    model.apply(kNoDeadline);
+    REQUIRE_FALSE(report_of(model).has_digest());
+    model.end_trainer(trainer);
+    REQUIRE(report_of(model).digest() == ml::TableDigest::of(model.table()));
+}
+
+TEST_CASE("Rows that come while a model is digested are not lost to the digest", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    auto options = click_options("ctr", 1);
+    options.bits = 14;  // Four pieces.
+    SharedModel& model = world.add_model(std::move(options));
+    const auto seat = world.seat();
+    const std::uint32_t trainer = model.attach_trainer(seat->bell);
+    const auto rows = clicks(1, 0, 20);
+    enqueue(model, trainer, click_batch(seat->batches, std::span(rows).first(10)));
+    model.apply(kNoDeadline);
+    clock.advance(SharedModel::kQuiet);
+    REQUIRE(model.apply(clock.now()) == SharedModel::Applied::kMore);
+    enqueue(model, trainer, click_batch(seat->batches, std::span(rows).subspan(10)));
+    REQUIRE(model.apply(kNoDeadline) == SharedModel::Applied::kNothingLeft);
+    REQUIRE_FALSE(report_of(model).has_digest());
+    clock.advance(SharedModel::kQuiet);
+    while (model.apply(clock.now()) == SharedModel::Applied::kMore) {
+    }
+    REQUIRE(report_of(model).digest() == ml::TableDigest::of(model.table()));
 }
 
 TEST_CASE("The end of the last trainer publishes what is left", "[learning]") {

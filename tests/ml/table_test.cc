@@ -11,6 +11,7 @@
 #include "ml/adpredictor.h"
 #include "ml/ftrl.h"
 #include "ml/sgd.h"
+#include "ml/table_digest.h"
 #include "tests/ml/model_fixture.h"
 
 namespace millrace::ml {
@@ -32,6 +33,46 @@ TEST_CASE("Table publishes the prior as version 0 and counts up after learning",
     CHECK(model.view.version() == 1);
     CHECK(model.view.rows_learned() == 1);
     CHECK(model.view.weight(5) == model.table.cells()[5].w);
+}
+
+TEST_CASE("A digest names what a table has learned, and nothing else", "[ml][table]") {
+    const auto learner = Ftrl::create({}).value();
+    ModelFixture model(14, ServingView::Lanes::kWeight, 1);
+    ModelFixture same(14, ServingView::Lanes::kWeight, 1);
+    trained_scores(*learner, model.table, one_row(5, 1).rows());
+    trained_scores(*learner, same.table, one_row(5, 1).rows());
+    const std::uint64_t digest = TableDigest::of(model.table);
+    same.table.publish(same.view);
+    same.table.mark_all_dirty();
+    REQUIRE(same.table.order_log().append(3, 7));
+    CHECK(TableDigest::of(same.table) == digest);
+
+    SECTION("one bit of the last cell") { same.table.cells().back().state[2] = -0.0F; }
+    SECTION("one bit of the first cell") {
+        float& weight = same.table.cells().front().w;
+        weight = std::nextafter(weight, 1.0F);
+    }
+    SECTION("two cells in each other's place") {
+        std::swap(same.table.cells()[5], same.table.cells()[6]);
+    }
+    SECTION("a row that was skipped") { ++same.table.counts().skipped_label; }
+    SECTION("a step of the schedule") { ++same.table.scalars().steps; }
+    SECTION("the common factor") { same.table.scalars().scale = 0.5; }
+    SECTION("the range of labels") { same.table.scalars().label_high = 2; }
+    SECTION("a moment of the scaler") { same.table.scaler().moments()[0].squares = 1; }
+    CHECK(TableDigest::of(same.table) != digest);
+}
+
+TEST_CASE("A digest comes out the same in pieces", "[ml][table]") {
+    const auto learner = Ftrl::create({}).value();
+    ModelFixture model(14);
+    trained_scores(*learner, model.table, one_row(5, 1).rows());
+    TableDigest pieces;
+    pieces.begin(model.table);
+    const std::size_t count = Table::cell_bytes(14) / TableDigest::kPieceBytes;
+    REQUIRE(count == 4);
+    for (std::size_t i = 0; i + 1 < count; ++i) REQUIRE_FALSE(pieces.advance(model.table));
+    CHECK(pieces.advance(model.table) == TableDigest::of(model.table));
 }
 
 TEST_CASE("Table does not publish when nothing was learned", "[ml][table]") {

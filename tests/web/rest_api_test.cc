@@ -219,6 +219,7 @@ TEST_CASE("REST shows what the tasks and models of a job report", "[web]") {
     model.set_attempt(1);
     model.set_model("ctr");
     model.set_logloss(0.25);
+    model.set_digest(0xab);
     proto::MemoryRegion& region = *message.mutable_heartbeat()->add_memory();
     region.set_name("managed");
     region.set_bytes(100);
@@ -229,6 +230,7 @@ TEST_CASE("REST shows what the tasks and models of a job report", "[web]") {
 
     const json::value shown = world.get("/models?job=copy").at("models").at(0);
     CHECK(shown.at("name") == "ctr");
+    CHECK(shown.at("digest") == "00000000000000ab");
     CHECK(shown.at("quality").at("logloss") == 0.25);
     CHECK(shown.at("quality").at("auc").is_null());
     CHECK(world.get("/models?job=other").at("models").as_array().empty());
