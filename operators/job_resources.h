@@ -17,7 +17,6 @@
 #include <string_view>
 #include <vector>
 
-#include "memory/budget.h"
 #include "operators/kafka/kafka_settings.h"
 #include "operators/learning/shared_model.h"
 #include "operators/line_connection.h"
@@ -34,7 +33,8 @@ class JobResources {
     struct Environment {
         const Clock& clock;
         metrics::Registry& metrics;
-        memory::RegionBudget& task_region;  // Pays for the queues of client libraries.
+        // What each Kafka client may hold; the deployment reserved it from the task region.
+        KafkaMemory kafka_memory{};
         // Runs a function on a thread that may block.
         std::function<void(std::function<void()>)> run_blocking;
         // Opens connections for socket sources; none where jobs may not have any.

@@ -1,6 +1,7 @@
 #include "operators/kafka/kafka_specs.h"
 
 #include "operators/job_resources.h"
+#include "operators/kafka/client_plan.h"
 #include "operators/kafka/kafka_sink.h"
 #include "operators/kafka/kafka_source.h"
 #include "operators/sink_encoder.h"
@@ -29,7 +30,7 @@ Result<std::unique_ptr<Operator>> make_source(const OperatorRequest& request,
     options.settings.role = KafkaRole::kSource;
     options.settings.group = kafka.has_group() ? kafka.group() : "millrace-" + request.job.name();
     options.settings.node_properties = properties_of(kafka.properties());
-    options.settings.readers = static_cast<std::size_t>(source.parallelism());
+    options.settings.readers = readers_beside(request.job, source);
     options.topic = kafka.topic();
     options.batching.record_bytes_max = static_cast<std::size_t>(source.max_record_bytes());
     return std::make_unique<KafkaSource>(std::move(options), std::move(decoder), resources.kafka());

@@ -61,10 +61,12 @@ struct JobManager::Submission {
 };
 
 JobManager::JobManager(net::EventLoop& loop, const Clock& clock, metrics::Registry& metrics,
-                       SplitDirectory& directory, RunBlocking run_blocking, Options options)
+                       SplitDirectory& directory, const CapacityPlan& capacity,
+                       RunBlocking run_blocking, Options options)
     : loop_(loop),
       clock_(clock),
       directory_(directory),
+      capacity_(capacity),
       run_blocking_(std::move(run_blocking)),
       options_(std::move(options)),
       metrics_(metrics, {{"host", options_.address.host}}),
@@ -269,8 +271,8 @@ void JobManager::submit(proto::Job job, std::string document, OnSubmitted done) 
         return done(std::unexpected(std::move(name).error()));
     auto graph = graph::plan(job);
     if (!graph) return done(std::unexpected(std::move(graph).error()));
-    if (auto placed = graph::schedule(*graph, registry_.offers()); !placed) {
-        return done(std::unexpected(std::move(placed).error()));
+    if (auto fitting = fit(job, *graph); !fitting) {
+        return done(std::unexpected(std::move(fitting).error()));
     }
     auto submission = std::make_shared<Submission>();
     submission->job = std::move(job);
@@ -288,12 +290,15 @@ void JobManager::accept(const std::shared_ptr<Submission>& submission) {
     if (!submission->findings) {
         return submission->done(std::unexpected(std::move(submission->findings).error()));
     }
-    // Another job of this name may have come while the directory was asked.
+    // Another job, of this name or in its place, may have come while the directory was asked.
     if (Status name = check_name(submission->job.name()); !name) {
         return submission->done(std::unexpected(std::move(name).error()));
     }
     auto graph = graph::plan(submission->job);
     MILLRACE_CHECK(graph.has_value());
+    if (auto fitting = fit(submission->job, *graph); !fitting) {
+        return submission->done(std::unexpected(std::move(fitting).error()));
+    }
     const JobId id{random_.next(), random_.next()};
     const RestartPolicy policy = policy_of(submission->job);
     auto entry =
@@ -359,26 +364,43 @@ void JobManager::act(JobEntry& entry, const Actions& actions) {
     if (listener_) listener_(entry);
 }
 
+Result<JobManager::Fitting> JobManager::fit(const proto::Job& job,
+                                            const graph::JobGraph& graph) const {
+    const std::vector<graph::SlotOffer> offers = registry_.offers();
+    Fitting fitting;
+    MILLRACE_TRY_ASSIGN(fitting.placements, graph::schedule(graph, offers));
+    // The TaskManagers that get something, numbered anew.
+    for (graph::Placement& p : fitting.placements) {
+        const std::string& id = offers[p.taskmanager].taskmanager;
+        const auto at = std::find(fitting.taskmanagers.begin(), fitting.taskmanagers.end(), id);
+        p.taskmanager = static_cast<std::uint32_t>(at - fitting.taskmanagers.begin());
+        if (at == fitting.taskmanagers.end()) fitting.taskmanagers.push_back(id);
+    }
+    for (std::uint32_t i = 0; i < fitting.taskmanagers.size(); ++i) {
+        const TaskManagerEntry& entry = registry_.all().at(fitting.taskmanagers[i]);
+        MILLRACE_TRY_ASSIGN(
+            const CapacityClaim claim,
+            capacity_.claim(job, graph, fitting.placements, i, entry.description, entry.claimed()));
+        fitting.claims.push_back(claim);
+    }
+    return fitting;
+}
+
 void JobManager::place_and_deploy(JobEntry& entry) {
     entry.reports.clear();
     entry.models.clear();
-    const std::vector<graph::SlotOffer> offers = registry_.offers();
-    auto placements = graph::schedule(entry.master.graph(), offers);
-    if (!placements) {
+    auto fitting = fit(entry.job, entry.master.graph());
+    if (!fitting) {
         return act(entry,
-                   entry.master.deploy_failed(entry.master.attempt(), std::move(placements).error(),
+                   entry.master.deploy_failed(entry.master.attempt(), std::move(fitting).error(),
                                               clock_.now(), clock_.wall_ms()));
     }
-    // The TaskManagers that got something, numbered anew.
-    std::vector<std::string> used;
-    for (graph::Placement& p : *placements) {
-        const std::string& id = offers[p.taskmanager].taskmanager;
-        registry_.take(id, p.slot, entry.master.id());
-        const auto at = std::find(used.begin(), used.end(), id);
-        p.taskmanager = static_cast<std::uint32_t>(at - used.begin());
-        if (at == used.end()) used.push_back(id);
-    }
-    entry.master.placed(std::move(*placements), std::move(used));
+    const JobId id = entry.master.id();
+    for (const graph::Placement& p : fitting->placements)
+        registry_.take(fitting->taskmanagers[p.taskmanager], p.slot, id);
+    for (std::size_t i = 0; i < fitting->taskmanagers.size(); ++i)
+        registry_.claim(fitting->taskmanagers[i], id, fitting->claims[i]);
+    entry.master.placed(std::move(fitting->placements), std::move(fitting->taskmanagers));
     send_deploy(entry);
 }
 

@@ -7,7 +7,8 @@
 //
 // Threads:    the control loop's, for everything. Answers of the split directory are posted back
 //             to it.
-// Ownership:  owns jobs and registry; borrows loop, clock, metrics, directory and blocking pool.
+// Ownership:  owns jobs and registry; borrows loop, clock, metrics, directory, capacity plan and
+//             blocking pool.
 // Limits:     kJobsMax running jobs, kHistoryMax ended ones (the oldest are forgotten).
 // Failure:    start() answers for the port. submit() refuses what does not fit, with the numbers.
 
@@ -22,6 +23,7 @@
 #include "proto/job.pb.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/metrics.h"
+#include "runtime/jobmanager/capacity_plan.h"
 #include "runtime/jobmanager/job_master.h"
 #include "runtime/jobmanager/split_directory.h"
 #include "runtime/jobmanager/split_plan.h"
@@ -67,7 +69,8 @@ class JobManager {
     using OnSubmitted = std::function<void(Result<JobId>)>;
 
     JobManager(net::EventLoop& loop, const Clock& clock, metrics::Registry& metrics,
-               SplitDirectory& directory, RunBlocking run_blocking, Options options);
+               SplitDirectory& directory, const CapacityPlan& capacity, RunBlocking run_blocking,
+               Options options);
     JobManager(const JobManager&) = delete;
     JobManager& operator=(const JobManager&) = delete;
     ~JobManager();
@@ -78,8 +81,8 @@ class JobManager {
     void stop();
     [[nodiscard]] std::uint16_t port() const { return server_->port(); }
 
-    // Starts a validated job, or refuses it: name taken, slots, brokers, topics. `done` is called
-    // once, later or at once.
+    // Starts a validated job, or refuses it: name taken, slots, memory, brokers, topics. `done` is
+    // called once, later or at once.
     void submit(proto::Job job, std::string document, OnSubmitted done);
     // Errors: kNotFound; kInvalidArgument when it has ended already.
     Status cancel(JobId id);
@@ -102,6 +105,12 @@ class JobManager {
 
   private:
     struct Submission;
+    // Where the tasks of a job would go, and what they take there.
+    struct Fitting {
+        std::vector<graph::Placement> placements;
+        std::vector<std::string> taskmanagers;  // As Placement::taskmanager counts.
+        std::vector<CapacityClaim> claims;      // Of each of them.
+    };
 
     void on_message(const net::ControlHandle& connection, std::string_view payload);
     void on_closed(const net::ControlHandle& connection, const Error& reason);
@@ -116,6 +125,8 @@ class JobManager {
     void add_splits(const std::string& id, int source, std::vector<proto::SplitAssignment> found);
 
     void accept(const std::shared_ptr<Submission>& submission);
+    // Errors: kResourceExhausted with the numbers.
+    [[nodiscard]] Result<Fitting> fit(const proto::Job& job, const graph::JobGraph& graph) const;
     void act(JobEntry& entry, const Actions& actions);
     void place_and_deploy(JobEntry& entry);
     void send_deploy(JobEntry& entry);
@@ -129,6 +140,7 @@ class JobManager {
     net::EventLoop& loop_;
     const Clock& clock_;
     SplitDirectory& directory_;
+    const CapacityPlan& capacity_;
     const RunBlocking run_blocking_;
     const Options options_;
     metrics::MetricGroup metrics_;

@@ -10,6 +10,12 @@ std::uint32_t TaskManagerEntry::free_slots() const {
     return static_cast<std::uint32_t>(std::count(slots.begin(), slots.end(), std::nullopt));
 }
 
+CapacityClaim TaskManagerEntry::claimed() const {
+    CapacityClaim sum;
+    for (const auto& [job, claim] : claims) sum += claim;
+    return sum;
+}
+
 Status TaskManagerRegistry::add(const proto::RegisterTaskManager& description,
                                 net::ControlHandle connection, TimePoint now,
                                 std::int64_t wall_ms) {
@@ -76,8 +82,13 @@ void TaskManagerRegistry::take(const std::string& id, std::uint32_t slot, JobId 
     holder = job;
 }
 
+void TaskManagerRegistry::claim(const std::string& id, JobId job, CapacityClaim claim) {
+    entries_.at(id).claims[job] = claim;
+}
+
 void TaskManagerRegistry::release(JobId job) {
     for (auto& [id, entry] : entries_) {
+        entry.claims.erase(job);
         std::replace(entry.slots.begin(), entry.slots.end(), std::optional<JobId>(job),
                      std::optional<JobId>());
     }

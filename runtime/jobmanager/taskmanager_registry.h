@@ -21,6 +21,7 @@
 #include "runtime/base/ids.h"
 #include "runtime/base/status.h"
 #include "runtime/graph/schedule.h"
+#include "runtime/jobmanager/capacity_plan.h"
 #include "runtime/net/control_channel.h"
 
 namespace millrace::jobmanager {
@@ -32,8 +33,10 @@ struct TaskManagerEntry {
     std::int64_t heard_wall_ms = 0;
     proto::Heartbeat report;                  // The last one.
     std::vector<std::optional<JobId>> slots;  // Who holds each slot.
+    std::map<JobId, CapacityClaim> claims;    // What each job holds beside slots.
 
     [[nodiscard]] std::uint32_t free_slots() const;
+    [[nodiscard]] CapacityClaim claimed() const;
 };
 
 class TaskManagerRegistry {
@@ -52,7 +55,8 @@ class TaskManagerRegistry {
 
     [[nodiscard]] std::vector<graph::SlotOffer> offers() const;
     void take(const std::string& id, std::uint32_t slot, JobId job);
-    // Frees every slot that `job` holds.
+    void claim(const std::string& id, JobId job, CapacityClaim claim);
+    // Frees every slot that `job` holds, and its claims.
     void release(JobId job);
 
     [[nodiscard]] std::uint32_t slots_total() const;

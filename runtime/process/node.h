@@ -17,6 +17,7 @@
 #include "runtime/jobmanager/jobmanager.h"
 #include "runtime/net/event_loop.h"
 #include "runtime/net/http_server.h"
+#include "runtime/process/deployment_sums.h"
 #include "runtime/process/job_environment.h"
 #include "runtime/task/blocking_pool.h"
 #include "runtime/taskmanager/taskmanager.h"
@@ -58,6 +59,7 @@ class Node {
     net::EventLoop loop_;
     task::BlockingPool blocking_;
     JobEnvironment environment_;
+    DeploymentSums deployment_sums_;
     std::unique_ptr<jobmanager::JobManager> jobmanager_;
     std::unique_ptr<web::RestApi> rest_;
     std::unique_ptr<net::HttpServer> http_;

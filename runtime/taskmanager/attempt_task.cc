@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "operators/learning/shared_model.h"
 #include "proto/job.pb.h"
 #include "runtime/base/check.h"
 #include "runtime/graph/ordered_input.h"
@@ -10,13 +9,6 @@
 
 namespace millrace::taskmanager {
 namespace {
-
-// What a batch of the pipeline takes at most in practice: a full one and the columns added to it.
-constexpr std::size_t kBatchBytes = data::kBytesTarget + data::kBytesTarget / 2;
-
-std::uint32_t other_end_count(const graph::JobGraph& graph, const graph::Link& link) {
-    return graph.operators[link.to].parallelism;
-}
 
 template <class T>
 std::unique_ptr<T> cast(std::unique_ptr<operators::Operator> made) {
@@ -33,34 +25,7 @@ std::uint32_t input_of(const graph::JobGraph& graph, const graph::Link& link, st
     return graph::first_feed(graph, number) + from;
 }
 
-// Batches made here that may wait in models: all that a model holds may be of one maker.
-std::size_t held_by_models(const graph::JobGraph& graph, std::uint32_t vertex) {
-    std::size_t sum = 0;
-    for (const graph::Link& link : graph.links) {
-        const graph::OperatorNode& reader = graph.operators[link.to];
-        if (graph.operators[link.from].vertex != vertex || !reader.is_trainer) continue;
-        const std::size_t models = graph.vertices[reader.vertex].models.size();
-        sum += models * operators::SharedModel::held_bytes_max(reader.is_ordered);
-    }
-    return sum;
-}
-
 }  // namespace
-
-std::size_t working_set_bytes(const graph::JobGraph& graph, std::uint32_t vertex,
-                              std::size_t window_bytes) {
-    std::size_t sum = 0;
-    for (const std::uint32_t index : graph.vertices[vertex].operators) {
-        sum += kBatchBytes;  // The batch that this operator is making.
-        (void)index;
-    }
-    for (const graph::LinkIndex link : graph.outputs_of(vertex)) {
-        // A window for each channel, and the one batch that may exceed it.
-        if (!graph.links[link].errors)
-            sum += other_end_count(graph, graph.links[link]) * window_bytes + kBatchBytes;
-    }
-    return sum + held_by_models(graph, vertex);
-}
 
 AttemptTask::AttemptTask(const Plan& plan, const graph::Placement& placement,
                          memory::SlotMemory& slot)
@@ -94,12 +59,11 @@ Status AttemptTask::build(const Plan& plan) {
     return add_operators(plan);
 }
 
-Status AttemptTask::reserve(const Plan& plan) {
+Status AttemptTask::reserve(const Plan& plan, std::size_t bytes) {
     MILLRACE_TRY_ASSIGN(owner_, slot_.owner({.job = plan.job.name(),
                                              .operator_name = vertex_.name,
                                              .subtask = placement_.subtask,
                                              .purpose = memory::Purpose::kBatch}));
-    const std::size_t bytes = working_set_bytes(plan.graph, placement_.vertex, plan.window_bytes);
     MILLRACE_TRY_ASSIGN(working_set_, slot_.reserve(*owner_, bytes));
     batches_.emplace(slot_, *owner_);
     return {};

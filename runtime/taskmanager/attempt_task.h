@@ -44,7 +44,6 @@ class AttemptTask {
         task::TaskListener& listener;
         Attempt attempt{};
         std::string taskmanager;
-        std::size_t window_bytes = 0;
     };
 
     AttemptTask(const Plan& plan, const graph::Placement& placement, memory::SlotMemory& slot);
@@ -53,7 +52,7 @@ class AttemptTask {
     ~AttemptTask();
 
     // Reserves the working set; afterwards channels can be made for this task.
-    Status reserve(const Plan& plan);
+    Status reserve(const Plan& plan, std::size_t bytes);
     [[nodiscard]] SubtaskEnds ends() { return {.memory = &*batches_, .waker = &bell_}; }
     // Builds the operators; the channels have been made.
     Status build(const Plan& plan);
@@ -104,9 +103,5 @@ class AttemptTask {
     std::vector<std::unique_ptr<metrics::MetricGroup>> operator_metrics_;
     std::unique_ptr<task::Task> task_;
 };
-
-// Bytes that one task may hold in batches and windows, summed with its reasons.
-[[nodiscard]] std::size_t working_set_bytes(const graph::JobGraph& graph, std::uint32_t vertex,
-                                            std::size_t window_bytes);
 
 }  // namespace millrace::taskmanager

@@ -14,11 +14,6 @@
 namespace millrace::taskmanager {
 namespace {
 
-// A window takes a few batches, so that a producer and a consumer on two workers do not move in
-// step. It is halved until every working set fits its slot.
-constexpr std::size_t kWindowBytesMax = std::size_t{1} << 20;
-constexpr std::size_t kWindowBytesMin = std::size_t{64} << 10;
-
 std::vector<operators::KafkaConnection> connections_of(const proto::DeployTasks& message) {
     std::vector<operators::KafkaConnection> made;
     for (const proto::KafkaConnection& connection : message.kafka()) {
@@ -68,7 +63,9 @@ Status JobAttempt::build(const proto::DeployTasks& message) {
                                .taskmanager = placed.taskmanager(),
                                .slot = placed.slot()});
     }
-    Status built = build_models(message);
+    Status built = sum_needs();
+    if (built) built = build_resources(message);
+    if (built) built = build_models(message);
     if (built) built = build_tasks(message);
     if (built) return {};
     const std::string leak = tear_down();
@@ -86,26 +83,56 @@ std::vector<memory::SlotMemory*> JobAttempt::own_slots() const {
     return slots;
 }
 
-Status JobAttempt::build_models(const proto::DeployTasks& message) {
+// Slots belong to one job at a time, so the own ones are free.
+Capacity JobAttempt::capacity() const {
+    Capacity capacity{
+        .page_bytes = means_.memory.page_bytes(),
+        .buffers = means_.network_buffers.buffers(),
+        .buffers_free = means_.network_buffers.buffers() - means_.network_buffers.required(),
+        .task_bytes = means_.task_region.bytes_limit(),
+        .task_bytes_free = means_.task_region.bytes_free(),
+        .buffer_settings = means_.buffers};
+    for (const memory::SlotMemory* slot : own_slots()) {
+        const std::size_t bytes = slot->bytes_free();
+        capacity.slot_bytes =
+            capacity.slot_bytes == 0 ? bytes : std::min(capacity.slot_bytes, bytes);
+    }
+    return capacity;
+}
+
+Status JobAttempt::sum_needs() {
+    const Capacity here = capacity();
+    MILLRACE_TRY_ASSIGN(need_, need_of(job_, graph_, placements_, self_, here));
+    return check_fit(need_, here);
+}
+
+Status JobAttempt::build_resources(const proto::DeployTasks& message) {
+    // Forgets the owners of jobs that are gone; those that still hold bytes are kept.
+    (void)means_.task_region.close();
+    MILLRACE_TRY_ASSIGN(const memory::OwnerId owner,
+                        means_.task_region.owner({.job = job_.name(),
+                                                  .operator_name = "kafka",
+                                                  .subtask = 0,
+                                                  .purpose = memory::Purpose::kQueue}));
+    MILLRACE_TRY_ASSIGN(kafka_queues_, means_.task_region.reserve(owner, need_.kafka_bytes()));
     resources_ = std::make_unique<operators::JobResources>(
         operators::JobResources::Environment{
             .clock = means_.clock,
             .metrics = means_.metrics,
-            .task_region = means_.task_region,
+            .kafka_memory = need_.kafka,
             .run_blocking =
                 [&pool = means_.blocking](std::function<void()> work) {
                     const Status queued = pool.submit(std::move(work));
                     if (!queued) log::warn("blocking pool: {}", queued.error().message);
                 }},
         connections_of(message));
-    std::set<std::string> names;
-    for (const graph::Placement& p : placements_) {
-        const std::vector<std::string>& models = graph_.vertices[p.vertex].models;
-        if (p.taskmanager == self_) names.insert(models.begin(), models.end());
-    }
-    for (const std::string& name : names) {
-        if (Status built = build_model(name, message); !built) {
-            return std::unexpected(std::move(built).error().with_context("model " + name));
+    return {};
+}
+
+Status JobAttempt::build_models(const proto::DeployTasks& message) {
+    for (const ModelNeed& model : need_.models) {
+        if (Status built = build_model(model.name, message); !built) {
+            return std::unexpected(std::move(built).error().with_context("model " + model.name));
         }
     }
     return {};
@@ -129,23 +156,6 @@ Status JobAttempt::build_model(const std::string& name, const proto::DeployTasks
     return {};
 }
 
-// The widest window with which the working sets of every slot's tasks fit what the slot has left.
-std::size_t JobAttempt::choose_window() const {
-    std::size_t window = kWindowBytesMax;
-    for (; window > kWindowBytesMin; window /= 2) {
-        std::map<std::uint32_t, std::size_t> needed;
-        for (const graph::Placement& p : placements_) {
-            if (p.taskmanager == self_)
-                needed[p.slot] += working_set_bytes(graph_, p.vertex, window);
-        }
-        const bool fits = std::all_of(needed.begin(), needed.end(), [&](const auto& slot) {
-            return slot.second <= means_.memory.slot(slot.first).bytes_free();
-        });
-        if (fits) break;
-    }
-    return window;
-}
-
 Status JobAttempt::build_tasks(const proto::DeployTasks& message) {
     bad_records_ =
         std::make_unique<SharedBadRecords>(job_.runtime().on_bad_record().stop_if_over());
@@ -165,8 +175,7 @@ Status JobAttempt::build_tasks(const proto::DeployTasks& message) {
         .metrics = means_.metrics,
         .listener = *this,
         .attempt = attempt_,
-        .taskmanager = message.taskmanagers(static_cast<int>(self_)).taskmanager_id(),
-        .window_bytes = choose_window()};
+        .taskmanager = message.taskmanagers(static_cast<int>(self_)).taskmanager_id()};
     ChannelTable::Plan channels{.graph = graph_,
                                 .schemas = schemas_,
                                 .placements = placements_,
@@ -174,13 +183,13 @@ Status JobAttempt::build_tasks(const proto::DeployTasks& message) {
                                 .self = self_,
                                 .job = job,
                                 .attempt = attempt_,
-                                .window_bytes = plan.window_bytes,
+                                .window_bytes = need_.window_bytes,
                                 .buffers = means_.buffers,
                                 .ends = {}};
-    for (const graph::Placement& p : placements_) {
-        if (p.taskmanager != self_) continue;
+    for (const TaskNeed& task : need_.tasks) {
+        const graph::Placement& p = task.placement;
         tasks_.push_back(std::make_unique<AttemptTask>(plan, p, means_.memory.slot(p.slot)));
-        MILLRACE_TRY(tasks_.back()->reserve(plan));
+        MILLRACE_TRY(tasks_.back()->reserve(plan, task.working_set_bytes));
         channels.ends[{p.vertex, p.subtask}] = tasks_.back()->ends();
     }
     MILLRACE_TRY(channels_->build(channels, means_.network_buffers, means_.data_plane));
@@ -288,6 +297,7 @@ std::string JobAttempt::tear_down() {
     channels_.reset();
     tasks_.clear();
     resources_.reset();
+    kafka_queues_.reset();
     for (memory::Account* account : accounts_) note(means_.memory.close_account(*account));
     accounts_.clear();
     for (memory::SlotMemory* slot : own_slots()) note(slot->close());

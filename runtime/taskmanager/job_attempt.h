@@ -24,6 +24,7 @@
 #include "memory/budget.h"
 #include "memory/memory_manager.h"
 #include "memory/network_buffer_pool.h"
+#include "memory/reservation.h"
 #include "operators/job_resources.h"
 #include "operators/registry.h"
 #include "proto/control.pb.h"
@@ -35,6 +36,7 @@
 #include "runtime/task/task.h"
 #include "runtime/task/worker_pool.h"
 #include "runtime/taskmanager/channel_table.h"
+#include "runtime/taskmanager/deployment_need.h"
 #include "runtime/taskmanager/shared_bad_records.h"
 #include "runtime/taskmanager/stream_schemas.h"
 
@@ -93,11 +95,14 @@ class JobAttempt final : private task::TaskListener {
   private:
     enum class State : std::uint8_t { kBuilt, kStarted, kClosing, kClosed };
 
+    // Sums what this attempt takes here, and refuses it when that is not there.
+    Status sum_needs();
+    Status build_resources(const proto::DeployTasks& message);
     Status build_models(const proto::DeployTasks& message);
     Status build_model(const std::string& name, const proto::DeployTasks& message);
     Status build_tasks(const proto::DeployTasks& message);
     Status give_splits(const google::protobuf::RepeatedPtrField<proto::SourceSplits>& all);
-    [[nodiscard]] std::size_t choose_window() const;
+    [[nodiscard]] Capacity capacity() const;
     // The slots that this attempt holds here.
     [[nodiscard]] std::vector<memory::SlotMemory*> own_slots() const;
     void task_ended(const task::Task& task, task::TaskState state,
@@ -123,7 +128,9 @@ class JobAttempt final : private task::TaskListener {
     StreamSchemas schemas_;
     std::vector<graph::Placement> placements_;
     std::uint32_t self_ = 0;
+    DeploymentNeed need_;
 
+    std::optional<memory::Reservation> kafka_queues_;  // Before the clients, which use it.
     std::unique_ptr<operators::JobResources> resources_;
     std::vector<memory::Account*> accounts_;
     std::unique_ptr<SharedBadRecords> bad_records_;

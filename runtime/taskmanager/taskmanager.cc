@@ -140,6 +140,14 @@ proto::ControlMessage TaskManager::registration() const {
     me.set_network_buffers(static_cast<int>(options_.memory.network_buffers()));
     me.set_cpu_cores(static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)));
     me.set_physical_memory_bytes(sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
+    me.set_slot_bytes(static_cast<std::int64_t>(options_.memory.slot_bytes()));
+    me.set_segment_bytes(static_cast<std::int64_t>(options_.memory.segment_bytes));
+    const memory::BufferSettings& buffers = options_.memory.buffers;
+    proto::NetworkSettings& network = *me.mutable_network();
+    network.set_buffers_per_channel(buffers.buffers_per_channel);
+    network.set_floating_buffers_per_gate(buffers.floating_buffers_per_gate);
+    network.set_max_buffers_per_channel(buffers.max_buffers_per_channel);
+    network.set_required_per_gate_max(buffers.required_per_gate_max);
     fill_memory(*me.mutable_memory());
     return message;
 }
@@ -147,19 +155,39 @@ proto::ControlMessage TaskManager::registration() const {
 void TaskManager::fill_memory(
     google::protobuf::RepeatedPtrField<proto::MemoryRegion>& regions) const {
     const memory::MemoryBudget& budget = options_.memory;
-    const auto add = [&](std::string_view name, std::uint64_t bytes, std::uint64_t used) {
+    const auto add = [&](std::string_view name, std::uint64_t bytes, std::uint64_t used,
+                         std::uint64_t reserved) {
         proto::MemoryRegion& region = *regions.Add();
         region.set_name(std::string(name));
         region.set_bytes(static_cast<std::int64_t>(bytes));
         region.set_used_bytes(static_cast<std::int64_t>(used));
+        region.set_reserved_bytes(static_cast<std::int64_t>(reserved));
     };
-    const std::uint64_t network_used =
-        std::uint64_t{network_buffers_->in_use()} * budget.segment_bytes;
-    add("framework", budget.framework.bytes, 0);
-    add("task", budget.task.bytes, task_region_->bytes_in_use());
-    add("managed", budget.managed.bytes, memory_->bytes_in_pages());
-    add("network", budget.network.bytes, network_used);
-    add("overhead", budget.overhead.bytes, 0);
+    const memory::RegionUse managed = memory_->report().managed;
+    const std::uint64_t task = task_region_->bytes_in_use();
+    const auto buffers = [&](std::uint64_t count) { return count * budget.segment_bytes; };
+    add("framework", budget.framework.bytes, 0, 0);
+    add("task", budget.task.bytes, task, task);
+    add("managed", budget.managed.bytes, managed.bytes_in_pages, managed.bytes_in_use);
+    add("network", budget.network.bytes, buffers(network_buffers_->in_use()),
+        buffers(network_buffers_->required()));
+    add("overhead", budget.overhead.bytes, 0, 0);
+}
+
+void TaskManager::fill_pools(proto::Heartbeat& heartbeat) const {
+    const memory::MemoryReport report = memory_->report();
+    const auto add = [&](const memory::BudgetUse& use) {
+        proto::MemoryPoolReport& pool = *heartbeat.add_pools();
+        pool.set_name(use.name);
+        pool.set_bytes(static_cast<std::int64_t>(use.bytes_limit));
+        pool.set_reserved_bytes(static_cast<std::int64_t>(use.bytes_in_use));
+        pool.set_used_bytes(static_cast<std::int64_t>(use.bytes_in_pages));
+        pool.set_account_bytes(static_cast<std::int64_t>(use.bytes_in_accounts));
+    };
+    for (const memory::BudgetUse& slot : report.slots) {
+        if (slot.bytes_in_use > 0 || slot.bytes_in_accounts > 0) add(slot);
+    }
+    for (const memory::BudgetUse& account : report.accounts) add(account);
 }
 
 void TaskManager::send(const proto::ControlMessage& message) {
@@ -217,7 +245,9 @@ void TaskManager::send_report() {
     proto::Heartbeat& heartbeat = *message.mutable_heartbeat();
     heartbeat.set_resident_bytes(resident_bytes());
     heartbeat.set_network_buffers_used(static_cast<int>(network_buffers_->in_use()));
+    heartbeat.set_network_buffers_required(static_cast<int>(network_buffers_->required()));
     fill_memory(*heartbeat.mutable_memory());
+    fill_pools(heartbeat);
     for (const auto& [id, attempt] : attempts_) attempt->report(heartbeat);
     send(message);
 }

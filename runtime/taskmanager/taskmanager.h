@@ -78,6 +78,8 @@ class TaskManager {
     void send(const proto::ControlMessage& message);
     [[nodiscard]] JobAttempt* attempt_of(const std::string& job_id, std::uint32_t attempt);
     [[nodiscard]] proto::ControlMessage registration() const;
+    // Slots and accounts that hold something.
+    void fill_pools(proto::Heartbeat& heartbeat) const;
     void fill_memory(google::protobuf::RepeatedPtrField<proto::MemoryRegion>& regions) const;
 
     net::EventLoop& loop_;

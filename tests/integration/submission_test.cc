@@ -4,6 +4,7 @@
 
 #include "tests/integration/cluster.h"
 #include "tests/integration/job_texts.h"
+#include "tests/support/eventually.h"
 #include "tests/support/free_port.h"
 #include "tests/support/kafka_client.h"
 
@@ -117,7 +118,8 @@ TEST_CASE("a job whose models do not fit in one TaskManager is refused with the 
     REQUIRE(jobs_of(cluster) == "[]\n");
 }
 
-TEST_CASE("a job that cannot have its network buffers fails with the numbers", "[integration]") {
+TEST_CASE("a job that cannot have its network buffers is refused with the numbers",
+          "[integration]") {
     KafkaClient kafka(support::kafka_brokers_or_skip());
     const ClickTopics topics(kafka, 4);
     Cluster cluster({.brokers = kafka.brokers()});
@@ -127,11 +129,53 @@ TEST_CASE("a job that cannot have its network buffers fails with the numbers", "
                                                 "taskmanager.memory.network.max=1m"}});
     }
     const ClickJob job{.parallelism = 32, .predict_parallelism = 16, .bits = 14};
-    cluster.submit(job.text(topics));
-    cluster.wait_for_state("ctr", "FAILED");
-    REQUIRE_THAT(cluster.progress("ctr").last_failure,
-                 Contains("network buffers") && Contains("taskmanager.memory.network.max"));
+    const Finished refused = cluster.try_submit(job.text(topics));
+    REQUIRE(refused.exit_code == kBadConfig);
+    // 1 MiB is 32 buffers; 32 sources to 16 + 8 tasks over two processes need far more.
+    REQUIRE_THAT(refused.errors, Contains("job ctr does not fit in TaskManager tm-") &&
+                                     Contains("network buffers") && Contains("32 of 32 are free") &&
+                                     Contains("taskmanager.memory.network.max"));
+    REQUIRE(jobs_of(cluster) == "[]\n");
     REQUIRE(cluster.free_slots() == 32);
+}
+
+TEST_CASE("a job whose models do not fit its slots is refused with the numbers", "[integration]") {
+    KafkaClient kafka(support::kafka_brokers_or_skip());
+    const ClickTopics topics(kafka, 4);
+    Cluster cluster({.brokers = kafka.brokers()});
+    cluster.start_taskmanager({.slots = 16});
+    // Two tables of 1 GiB and their views, in 622 MiB.
+    const Finished refused = cluster.try_submit(ClickJob{.bits = 26}.text(topics));
+    REQUIRE(refused.exit_code == kBadConfig);
+    REQUIRE_THAT(refused.errors, Contains("of managed memory, and has 38.87 MiB") &&
+                                     Contains("taskmanager.memory.managed.size"));
+    REQUIRE(jobs_of(cluster) == "[]\n");
+    cluster.submit(ClickJob{}.text(topics));
+    cluster.wait_for_state("ctr", "RUNNING");
+}
+
+TEST_CASE("a job whose Kafka queues do not fit the task region is refused with the numbers",
+          "[integration]") {
+    KafkaClient kafka(support::kafka_brokers_or_skip());
+    const ClickTopics topics(kafka, 4);
+    Cluster cluster({.brokers = kafka.brokers()});
+    // 24 MiB of it is the least for a consumer and a producer: the first job gets all of 30, in
+    // smaller queues, and leaves nothing.
+    cluster.start_taskmanager(
+        {.slots = 32,
+         .settings = {"taskmanager.memory.task.size=30m", "taskmanager.memory.managed.size=900m"}});
+    cluster.submit(ClickJob{.name = "first", .bits = 14}.text(topics));
+    cluster.wait_for_state("first", "RUNNING");
+    const Finished refused =
+        cluster.try_submit(ClickJob{.name = "second", .bits = 14}.text(topics));
+    REQUIRE(refused.exit_code == kBadConfig);
+    REQUIRE_THAT(refused.errors, Contains("1 Kafka consumers and 1 producers need 24 MiB") &&
+                                     Contains("are free") &&
+                                     Contains("taskmanager.memory.task.size"));
+    REQUIRE(cluster.verb({"cancel", "first", "--wait"}).exit_code == 0);
+    REQUIRE(support::eventually([&] { return cluster.free_slots() == 32; }));
+    cluster.submit(ClickJob{.name = "second", .bits = 14}.text(topics));
+    cluster.wait_for_state("second", "RUNNING");
 }
 
 }  // namespace

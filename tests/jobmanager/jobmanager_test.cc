@@ -52,6 +52,37 @@ TEST_CASE("JobManager refuses a job that needs more slots than are free, with th
     CHECK_THAT(refused.error().message, Contains("taskmanager.numberOfTaskSlots"));
 }
 
+TEST_CASE("JobManager refuses a job that its TaskManager has no room for, at once",
+          "[jobmanager]") {
+    JobManagerWorld world;
+    const TaskManagerDouble a(world, "a", 2);
+    world.on_loop_do([&] { world.capacity.per_subtask = {.network_buffers = 51}; });
+    const auto refused = world.submit(copy_job("copy", 2));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::kResourceExhausted);
+    CHECK_THAT(refused.error().message, Contains("no room"));
+    REQUIRE(world.on_loop([&] { return world.jobmanager->jobs().empty(); }));
+    REQUIRE(world.slots_free() == 2);
+}
+
+TEST_CASE("JobManager counts what running jobs hold, until they have ended", "[jobmanager]") {
+    JobManagerWorld world;
+    TaskManagerDouble a(world, "a", 3);
+    world.on_loop_do(
+        [&] { world.capacity.per_subtask = {.network_buffers = 50, .task_bytes = 10}; });
+    const JobId first = world.must_submit(copy_job("first", 1));
+    const proto::DeployTasks deploy = a.run_next();
+    const auto refused = world.submit(copy_job("second", 2));
+    REQUIRE_FALSE(refused);
+    REQUIRE_THAT(refused.error().message, Contains("no room beside 50 buffers"));
+    a.send_state(deploy, 0, proto::TASK_STATE_FINISHED);
+    a.send_closed(deploy.job_id(), 1);
+    REQUIRE(world.comes_to(first, JobState::kFinished));
+    REQUIRE(support::eventually([&] { return world.slots_free() == 3; }));
+    world.must_submit(copy_job("second", 2));
+    REQUIRE(a.run_next().placements_size() == 2);
+}
+
 TEST_CASE("JobManager refuses what the outer world refuses, and keeps nothing of it",
           "[jobmanager]") {
     JobManagerWorld world;

@@ -36,6 +36,20 @@ proto::Job copy_job(const std::string& name, int parallelism) {
     return job;
 }
 
+Result<CapacityClaim> FakeCapacity::claim(const proto::Job&, const graph::JobGraph&,
+                                          std::span<const graph::Placement> placements,
+                                          std::uint32_t self, const proto::RegisterTaskManager&,
+                                          const CapacityClaim& taken) const {
+    CapacityClaim claim;
+    for (const graph::Placement& p : placements) {
+        if (p.taskmanager == self) claim += per_subtask;
+    }
+    if (taken.network_buffers + claim.network_buffers > all.network_buffers ||
+        taken.task_bytes + claim.task_bytes > all.task_bytes)
+        return fail(Code::kResourceExhausted, "no room beside {} buffers", taken.network_buffers);
+    return claim;
+}
+
 JobManager::Options JobManagerWorld::default_options() {
     JobManager::Options options;
     options.address = {"127.0.0.1", 0};
@@ -49,8 +63,8 @@ JobManagerWorld::JobManagerWorld(JobManager::Options options) {
     directory.splits = {split_named("rows/0"), split_named("rows/1"), split_named("rows/2")};
     on_loop_do([&] {
         jobmanager.emplace(
-            loop, shifted, registry, directory, [](const std::function<void()>& work) { work(); },
-            std::move(options));
+            loop, shifted, registry, directory, capacity,
+            [](const std::function<void()>& work) { work(); }, std::move(options));
         REQUIRE(jobmanager->start());
         port = jobmanager->port();
     });

@@ -55,6 +55,17 @@ struct FakeDirectory final : SplitDirectory {
     }
 };
 
+// Every subtask takes as much of its TaskManager as the case says.
+struct FakeCapacity final : CapacityPlan {
+    CapacityClaim per_subtask;
+    CapacityClaim all{.network_buffers = 100, .task_bytes = 100};
+
+    Result<CapacityClaim> claim(const proto::Job&, const graph::JobGraph&,
+                                std::span<const graph::Placement> placements, std::uint32_t self,
+                                const proto::RegisterTaskManager&,
+                                const CapacityClaim& taken) const override;
+};
+
 struct JobManagerWorld : net::NetWorld {
     explicit JobManagerWorld(JobManager::Options options = default_options());
     ~JobManagerWorld();
@@ -75,6 +86,7 @@ struct JobManagerWorld : net::NetWorld {
 
     ShiftedClock shifted;
     FakeDirectory directory;
+    FakeCapacity capacity;
     std::optional<JobManager> jobmanager;
     std::uint16_t port = 0;
 };

@@ -27,13 +27,11 @@ Seat::Seat(millrace::test::SlotWorld& memory, JobResources& resources, std::uint
               .metrics = metrics,
               .resources = resources} {}
 
-LearningWorld::LearningWorld(const Clock& clock)
-    : clock_(clock), task_region_("task", std::size_t{1} << 20, "task.size") {
+LearningWorld::LearningWorld(const Clock& clock) : clock_(clock) {
     resources_.emplace(
         JobResources::Environment{
             .clock = clock_,
             .metrics = registry_,
-            .task_region = task_region_,
             .run_blocking = [](const std::function<void()>& work) { work(); }},
         std::vector<KafkaConnection>{});
 }

@@ -59,7 +59,6 @@ class LearningWorld {
     millrace::test::SlotWorld memory_{std::size_t{256} << 20};
     metrics::Registry registry_;
     std::vector<memory::Account*> accounts_;
-    memory::RegionBudget task_region_;
     std::optional<JobResources> resources_;
 };
 

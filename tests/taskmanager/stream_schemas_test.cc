@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "runtime/data/batch.h"
-#include "runtime/taskmanager/attempt_task.h"
+#include "runtime/taskmanager/deployment_need.h"
 #include "tests/graph/job_text.h"
 
 namespace millrace::taskmanager {

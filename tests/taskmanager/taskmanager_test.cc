@@ -172,7 +172,7 @@ TEST_CASE("TaskManager ends its tasks when the JobManager is gone, and registers
         options.epoch = LeaderEpoch{8};
         world.jobmanager.reset();
         world.jobmanager.emplace(
-            world.loop, world.shifted, world.registry, world.directory,
+            world.loop, world.shifted, world.registry, world.directory, world.capacity,
             [](const std::function<void()>& work) { work(); }, std::move(options));
         REQUIRE(world.jobmanager->start());
     });

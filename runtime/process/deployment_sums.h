@@ -1,0 +1,22 @@
+// Fits jobs into TaskManagers by the sums with which these deploy them.
+//
+// Threads:    any; pure.
+// Failure:    kResourceExhausted with the numbers, the job's and the TaskManager's name.
+
+#pragma once
+
+#include "runtime/jobmanager/capacity_plan.h"
+#include "runtime/taskmanager/deployment_need.h"
+
+namespace millrace::process {
+
+class DeploymentSums final : public jobmanager::CapacityPlan {
+  public:
+    Result<jobmanager::CapacityClaim> claim(const proto::Job& job, const graph::JobGraph& graph,
+                                            std::span<const graph::Placement> placements,
+                                            std::uint32_t self,
+                                            const proto::RegisterTaskManager& taskmanager,
+                                            const jobmanager::CapacityClaim& taken) const override;
+};
+
+}  // namespace millrace::process
