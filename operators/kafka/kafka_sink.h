@@ -84,6 +84,7 @@ class KafkaSink final : public Step {
     Result<bool> is_ready();
     Status encode(const data::Batch& batch, Output& output);
     Status address(const data::Batch& batch, std::size_t rows, Output& output);
+    void group_by_partition();
     // True when all of the encoded rows are with librdkafka.
     Result<bool> send(const data::Batch& batch, Output& output);
     std::size_t send_together();
@@ -116,6 +117,10 @@ class KafkaSink final : public Step {
     std::vector<std::uint32_t> ends_;
     std::vector<std::uint16_t> rows_;  // Of the messages.
     std::vector<RowKey> keys_;
+    // Where group_by_partition() puts them, and where each partition's begin.
+    std::vector<rd_kafka_message_t> grouped_messages_;
+    std::vector<std::uint16_t> grouped_rows_;
+    std::vector<std::uint32_t> group_begin_;
     std::size_t sent_ = 0;  // Messages that librdkafka has taken.
     std::size_t row_ = 0;   // Next row to encode.
 
