@@ -1,5 +1,6 @@
 #include "tests/bench/copy_loop.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <span>
@@ -65,14 +66,13 @@ rd_kafka_queue_t* read_from_start(rd_kafka_t* consumer, const std::string& topic
     return rd_kafka_queue_get_consumer(consumer);
 }
 
-// Writes one record for each of `read`, to the partition it came from.
+// Writes the beginning of each record of `read` to the partition it came from.
 void write_batch(rd_kafka_t* producer, rd_kafka_topic_t* to,
                  std::span<rd_kafka_message_t* const> read) {
-    static std::array<char, kValueBytes> value{};
     std::array<rd_kafka_message_t, kBatch> messages{};
     for (std::size_t i = 0; i < read.size(); ++i) {
-        messages[i].payload = value.data();
-        messages[i].len = value.size();
+        messages[i].payload = read[i]->payload;
+        messages[i].len = std::min(read[i]->len, kValueBytes);
         messages[i].partition = read[i]->partition;
     }
     std::span<rd_kafka_message_t> open(messages.data(), read.size());

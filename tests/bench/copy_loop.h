@@ -1,4 +1,5 @@
-// The bare work of librdkafka that every job pays: read each record, write 100 bytes for it.
+// The bare work of librdkafka that every job pays: read each record, write its first 100
+// bytes.
 //
 // Reads all partitions of a topic from the start through one queue, in batches of 1,000, and writes
 // with rd_kafka_produce_batch and idempotence. Version 2.0.2 pauses when its fetch queue is over

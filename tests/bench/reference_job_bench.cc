@@ -4,7 +4,7 @@
 //
 // Loads EVENTS (2,000,000) events of the synthetic stream into a topic of 4 partitions (once; the
 // topic is kept and used again), then does RUNS (3) rounds of the cases copy, reference and full:
-//   copy       one process that reads every record and writes 100 bytes for it
+//   copy       one process that reads every record and writes its first 100 bytes
 //   reference  jobs/ctr.yaml less one model and the quality records
 //   full       jobs/ctr.yaml as it is
 // A job is submitted to a JobManager and one TaskManager of default memory and 16 slots, as
