@@ -40,11 +40,15 @@ void add_server_flag(CLI::App& verb, CommandLine& line) {
         ->envname("MILLRACE_SERVER");
 }
 
-void add_process_flags(CLI::App& verb, CommandLine& line) {
+void add_setting_flag(CLI::App& verb, CommandLine& line) {
     verb.add_option("-D,--setting", line.settings,
                     "key=value of the process configuration, for example "
                     "taskmanager.memory.process.size=1728m.")
         ->allow_extra_args(false);
+}
+
+void add_process_flags(CLI::App& verb, CommandLine& line) {
+    add_setting_flag(verb, line);
     verb.add_option("--log-level", line.log_level, "debug, info, warn or error.")
         ->envname("MILLRACE_LOG_LEVEL");
     verb.add_option("--log-format", line.log_format, "text or json.")
@@ -125,6 +129,10 @@ void add_client_verbs(CLI::App& app, CommandLine& line) {
     CLI::App* explain =
         app.add_subcommand("explain", "Explains a job's graph and memory, or an error code.");
     add_document_flags(*explain, line);
+    add_output_flag(*explain, line);
+    add_setting_flag(*explain, line);
+    explain->add_option("--taskmanagers", line.taskmanagers, "How many there would be.")
+        ->check(CLI::Range(1, 1000));
 
     CLI::App* render =
         app.add_subcommand("render", "Prints the job after layers, variables and defaults.");

@@ -57,7 +57,8 @@ struct CommandLine {
     std::vector<std::string> allowed_warnings;
     std::string format;  // Of diagnostics: "", "json" or "github".
     bool wait = false;
-    std::string job;  // Name, id or prefix.
+    std::string job;                 // Name, id or prefix.
+    std::uint32_t taskmanagers = 1;  // explain: how many the job would have.
 
     // Processes.
     std::string server = "127.0.0.1:8081";      // REST.

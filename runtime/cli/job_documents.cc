@@ -74,23 +74,14 @@ ExitCode validate_one(const CommandLine& line, const std::vector<std::string>& p
 }
 
 void print_models(const proto::Job& job) {
-    std::int64_t total = 0;
     for (const jobfile::ModelMemory& model : jobfile::model_memory(job)) {
         fmt::print(
-            "  model {:<14} table {:.1f} MiB, view {:.1f} MiB, dirty map {:.1f} MiB; a new key "
-            "shares its cell "
-            "with odds of {:.0f} % at 1,000,000 keys\n",
+            "  model {}: table {:.1f} MiB, view {:.1f} MiB, dirty map {:.1f} MiB; a new key shares "
+            "its cell with odds of {:.0f} % at 1,000,000 keys\n",
             model.model, static_cast<double>(model.table_bytes) / kMiB,
             static_cast<double>(model.view_bytes) / kMiB,
             static_cast<double>(model.dirty_bytes) / kMiB,
             100 * jobfile::collision_odds(1e6, model.bits));
-        total += model.total_bytes();
-    }
-    if (total > 0) {
-        fmt::print(
-            "  models together {:.1f} MiB, once a TaskManager, in equal parts from the job's {} "
-            "slots\n",
-            static_cast<double>(total) / kMiB, jobfile::slots_needed(job));
     }
 }
 
@@ -146,7 +137,8 @@ ExitCode render_job(const CommandLine& line, const jobfile::ExpressionChecker* e
     return ExitCode::kDone;
 }
 
-ExitCode explain(const CommandLine& line, const jobfile::ExpressionChecker* expressions) {
+ExitCode explain(const CommandLine& line, const jobfile::ExpressionChecker* expressions,
+                 const SumMemory& sum_memory) {
     if (line.files.size() == 1) {
         if (const jobfile::ErrorCode* code = jobfile::find_error_code(line.files.front())) {
             std::fputs(jobfile::explain_error_code(*code).c_str(), stdout);
@@ -155,7 +147,15 @@ ExitCode explain(const CommandLine& line, const jobfile::ExpressionChecker* expr
     }
     const auto validation = read_job(line, expressions);
     if (!validation) return validation.error();
-    print_job(*validation->job);
+    const proto::Job& job = *validation->job;
+    const auto sums = sum_memory(line, job);
+    if (line.output == OutputForm::kTable) print_job(job);
+    if (!sums) {
+        fmt::print(stderr, "millrace: {}\n", sums.error().message);
+        return ExitCode::kBadConfig;
+    }
+    fmt::print("{}", line.output == OutputForm::kJson ? json_of(*sums, job.name()) + "\n"
+                                                      : text_of(*sums));
     return ExitCode::kDone;
 }
 

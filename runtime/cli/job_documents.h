@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/cli/command_line.h"
+#include "runtime/cli/memory_sums.h"
 #include "runtime/jobfile/validate.h"
 
 namespace millrace::proto {
@@ -27,6 +28,7 @@ std::expected<jobfile::Validation, ExitCode> read_job(
 ExitCode validate_files(const CommandLine& line, const jobfile::ExpressionChecker* expressions);
 ExitCode render_job(const CommandLine& line, const jobfile::ExpressionChecker* expressions);
 // A job's graph, slots and memory; or one error code.
-ExitCode explain(const CommandLine& line, const jobfile::ExpressionChecker* expressions);
+ExitCode explain(const CommandLine& line, const jobfile::ExpressionChecker* expressions,
+                 const SumMemory& sum_memory);
 
 }  // namespace millrace::cli

@@ -1,6 +1,10 @@
 #include "runtime/process/deployment_sums.h"
 
 #include <algorithm>
+#include <map>
+#include <numeric>
+
+#include "runtime/process/node.h"
 
 namespace millrace::process {
 namespace {
@@ -30,7 +34,96 @@ taskmanager::Capacity capacity_of(const proto::RegisterTaskManager& taskmanager,
                 .required_per_gate_max = std::max(network.required_per_gate_max(), 1U)}};
 }
 
+taskmanager::Capacity capacity_of(const memory::MemoryBudget& budget) {
+    return {.slot_bytes = budget.slot_bytes(),
+            .page_bytes = budget.segment_bytes,
+            .buffers = budget.network_buffers(),
+            .buffers_free = budget.network_buffers(),
+            .task_bytes = budget.task.bytes,
+            .task_bytes_free = budget.task.bytes,
+            .buffer_settings = budget.buffers};
+}
+
+std::vector<cli::TaskSum> task_sums(const taskmanager::DeploymentNeed& need,
+                                    const graph::JobGraph& graph) {
+    std::map<std::uint32_t, cli::TaskSum> sums;
+    for (const taskmanager::TaskNeed& task : need.tasks) {
+        cli::TaskSum& sum = sums[task.placement.vertex];
+        sum.name = graph.vertices[task.placement.vertex].name;
+        ++sum.count;
+        sum.working_set_bytes = task.working_set_bytes;
+        sum.buffers_required += task.buffers.required;
+        sum.buffers_target += task.buffers.target;
+    }
+    std::vector<cli::TaskSum> all;
+    for (auto& [vertex, sum] : sums) all.push_back(std::move(sum));
+    return all;
+}
+
+cli::TaskManagerSum sum_of(const taskmanager::DeploymentNeed& need,
+                           const taskmanager::Capacity& capacity, const graph::JobGraph& graph) {
+    const auto slots = need.bytes_by_slot(capacity.page_bytes);
+    cli::TaskManagerSum sum{.slots = static_cast<std::uint32_t>(slots.size()),
+                            .slot_bytes = capacity.slot_bytes,
+                            .window_bytes = need.window_bytes,
+                            .buffers = capacity.buffers,
+                            .buffer_bytes = capacity.page_bytes,
+                            .task_bytes = capacity.task_bytes};
+    for (const auto& [slot, bytes] : slots)
+        sum.slot_bytes_needed = std::max<std::uint64_t>(sum.slot_bytes_needed, bytes);
+    for (const taskmanager::ModelNeed& model : need.models)
+        sum.models.push_back({model.name, model.bytes});
+    sum.tasks = task_sums(need, graph);
+    for (const operators::PlannedClient& client : need.clients) {
+        const bool reads = client.role == operators::KafkaRole::kSource;
+        sum.clients.push_back(
+            {.role = reads ? "consumer" : "producer",
+             .nodes = client.nodes,
+             .bytes = reads ? need.kafka.consumer_bytes : need.kafka.producer_bytes});
+    }
+    if (const Status fits = taskmanager::check_fit(need, capacity); !fits)
+        sum.refusal = fits.error().message;
+    return sum;
+}
+
+// Tasks that share models stand together; otherwise the job's slots are spread.
+std::uint32_t slots_of_each(const graph::JobGraph& graph, std::uint32_t taskmanagers) {
+    const bool together =
+        std::any_of(graph.vertices.begin(), graph.vertices.end(),
+                    [](const graph::Vertex& vertex) { return !vertex.models.empty(); });
+    const std::uint32_t needed = graph.slots_needed();
+    return together ? needed : (needed + taskmanagers - 1) / taskmanagers;
+}
+
+std::vector<graph::SlotOffer> empty_offers(std::uint32_t taskmanagers, std::uint32_t slots) {
+    std::vector<graph::SlotOffer> offers(taskmanagers);
+    for (graph::SlotOffer& offer : offers) {
+        offer.slots = slots;
+        offer.free_slots.resize(slots);
+        std::iota(offer.free_slots.begin(), offer.free_slots.end(), 0U);
+    }
+    return offers;
+}
+
 }  // namespace
+
+Result<cli::MemorySums> sum_memory(const cli::CommandLine& line, const proto::Job& job) {
+    MILLRACE_TRY_ASSIGN(const graph::JobGraph graph, graph::plan(job));
+    MILLRACE_TRY_ASSIGN(const auto budget,
+                        budget_of(line, slots_of_each(graph, line.taskmanagers)));
+    const auto offers = empty_offers(line.taskmanagers, budget.slot_count);
+    MILLRACE_TRY_ASSIGN(const auto placements, graph::schedule(graph, offers));
+    const taskmanager::Capacity capacity = capacity_of(budget);
+    cli::MemorySums sums{.process_bytes = budget.process.bytes, .slots = budget.slot_count};
+    for (std::uint32_t i = 0; i < line.taskmanagers; ++i) {
+        MILLRACE_TRY_ASSIGN(const auto need,
+                            taskmanager::need_of(job, graph, placements, i, capacity));
+        if (need.tasks.empty()) continue;
+        sums.taskmanagers.push_back(sum_of(need, capacity, graph));
+        sums.taskmanagers.back().managed_bytes = budget.managed.bytes;
+    }
+    return sums;
+}
 
 Result<jobmanager::CapacityClaim> DeploymentSums::claim(
     const proto::Job& job, const graph::JobGraph& graph,

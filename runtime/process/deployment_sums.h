@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include "runtime/cli/memory_sums.h"
 #include "runtime/jobmanager/capacity_plan.h"
 #include "runtime/taskmanager/deployment_need.h"
 
@@ -18,5 +19,9 @@ class DeploymentSums final : public jobmanager::CapacityPlan {
                                             const proto::RegisterTaskManager& taskmanager,
                                             const jobmanager::CapacityClaim& taken) const override;
 };
+
+// The same sums for TaskManagers that do not run yet, with the settings of the command line. A
+// TaskManager has the slots that the job needs of it, unless a setting says otherwise.
+Result<cli::MemorySums> sum_memory(const cli::CommandLine& line, const proto::Job& job);
 
 }  // namespace millrace::process

@@ -7,6 +7,7 @@
 #include "operators/kafka/kafka_settings.h"
 #include "runtime/cli/client_verbs.h"
 #include "runtime/cli/job_documents.h"
+#include "runtime/process/deployment_sums.h"
 #include "runtime/process/expression_adapter.h"
 #include "runtime/process/job_roles.h"
 
@@ -42,7 +43,7 @@ cli::ExitCode carry_out(const cli::CommandLine& line) {
         case cli::Verb::kValidate:
             return cli::validate_files(line, expressions);
         case cli::Verb::kExplain:
-            return cli::explain(line, expressions);
+            return cli::explain(line, expressions, sum_memory);
         case cli::Verb::kRender:
             return cli::render_job(line, expressions);
         case cli::Verb::kSubmit:

@@ -163,12 +163,16 @@ void TaskManager::fill_memory(
         region.set_used_bytes(static_cast<std::int64_t>(used));
         region.set_reserved_bytes(static_cast<std::int64_t>(reserved));
     };
-    const memory::RegionUse managed = memory_->report().managed;
+    const memory::MemoryReport managed = memory_->report();
+    // What slots gave to an account is nobody else's, whether it is in pages or not.
+    std::uint64_t promised = 0;
+    for (const memory::BudgetUse& slot : managed.slots)
+        promised += slot.bytes_in_use + slot.bytes_in_accounts;
     const std::uint64_t task = task_region_->bytes_in_use();
     const auto buffers = [&](std::uint64_t count) { return count * budget.segment_bytes; };
     add("framework", budget.framework.bytes, 0, 0);
     add("task", budget.task.bytes, task, task);
-    add("managed", budget.managed.bytes, managed.bytes_in_pages, managed.bytes_in_use);
+    add("managed", budget.managed.bytes, managed.managed.bytes_in_pages, promised);
     add("network", budget.network.bytes, buffers(network_buffers_->in_use()),
         buffers(network_buffers_->required()));
     add("overhead", budget.overhead.bytes, 0, 0);

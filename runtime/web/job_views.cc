@@ -374,10 +374,25 @@ std::string taskmanagers_json(const JobManager& jobmanager) {
 std::string taskmanager_memory_json(const TaskManagerEntry& entry) {
     json::array regions;
     for (const proto::MemoryRegion& region : entry.report.memory()) {
-        regions.push_back(
-            {{"name", region.name()}, {"budget", region.bytes()}, {"used", region.used_bytes()}});
+        regions.push_back({{"name", region.name()},
+                           {"budget", region.bytes()},
+                           {"used", region.used_bytes()},
+                           {"reserved", region.reserved_bytes()}});
+    }
+    json::array pools;
+    for (const proto::MemoryPoolReport& pool : entry.report.pools()) {
+        pools.push_back({{"name", pool.name()},
+                         {"budget", pool.bytes()},
+                         {"used", pool.used_bytes()},
+                         {"reserved", pool.reserved_bytes()},
+                         {"in-accounts", pool.account_bytes()}});
     }
     return text_of(json::object{{"regions", std::move(regions)},
+                                {"pools", std::move(pools)},
+                                {"network-buffers",
+                                 {{"total", entry.description.network_buffers()},
+                                  {"required", entry.report.network_buffers_required()},
+                                  {"used", entry.report.network_buffers_used()}}},
                                 {"process-budget", entry.description.process_bytes()},
                                 {"resident", entry.report.resident_bytes()}});
 }

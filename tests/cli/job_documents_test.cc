@@ -92,17 +92,94 @@ TEST_CASE("render prints the job with its defaults, layers and assignments", "[c
                                           Contains("stop_if_over") && !Contains("ROWS"));
 }
 
+// One TaskManager with numbers that are easy to find again.
+Result<MemorySums> easy_sums(const CommandLine&, const proto::Job&) {
+    constexpr std::uint64_t kMiB = 1 << 20;
+    TaskManagerSum sum{.slots = 2,
+                       .slot_bytes_needed = 14 * kMiB,
+                       .slot_bytes = 17 * kMiB,
+                       .window_bytes = 64 << 10,
+                       .managed_bytes = 34 * kMiB,
+                       .buffers = 100,
+                       .buffer_bytes = 32 << 10,
+                       .task_bytes = 200 * kMiB};
+    sum.models = {{.name = "m", .bytes = 20 * kMiB}};
+    sum.tasks = {{.name = "learn",
+                  .count = 2,
+                  .working_set_bytes = 4 * kMiB,
+                  .buffers_required = 32,
+                  .buffers_target = 50}};
+    sum.clients = {{.role = "consumer", .nodes = {"a", "b"}, .bytes = 64 * kMiB},
+                   {.role = "producer", .nodes = {"out"}, .bytes = 32 * kMiB}};
+    return MemorySums{.process_bytes = 1728 * kMiB, .slots = 4, .taskmanagers = {sum}};
+}
+
+ExitCode explain_easily(const CommandLine& line, const jobfile::ExpressionChecker* expressions) {
+    return explain(line, expressions, easy_sums);
+}
+
+TEST_CASE("explain prints the sums of memory", "[cli]") {
+    const support::TempDir folder;
+    const std::string file = folder.write("a.yaml", kGood);
+    SECTION("for people") {
+        const std::string out = run(explain_easily, {.files = {file}}).printed.out;
+        CHECK_THAT(out, Contains("memory in TaskManager 1 of 1 (1728 MiB, 4 slots)"));
+        CHECK_THAT(out, Contains("managed memory   28.0 of 34.0 MiB; the fullest of its 2 slots "
+                                 "14.00 of 17.00"));
+        CHECK_THAT(out, Contains("models 20.0 MiB") && Contains("m 20.0"));
+        CHECK_THAT(out, Contains("2 x 4.00 MiB  learn  (32 network buffers, 50 at best)"));
+        CHECK_THAT(out, Contains("network buffers  32 of 100 (1.00 MiB), 50 at best"));
+        CHECK_THAT(out, Contains("task memory      96.0 of 200.0 MiB"));
+        CHECK_THAT(out, Contains("consumer 64.0 MiB (a, b)"));
+        CHECK_THAT(out, !Contains("refused"));
+    }
+    SECTION("for programs") {
+        const Outcome outcome = run(explain_easily, {.output = OutputForm::kJson, .files = {file}});
+        REQUIRE(outcome.code == ExitCode::kDone);
+        CHECK_THAT(outcome.printed.out,
+                   Contains(R"("job":"copy")") && Contains(R"("required":32)") &&
+                       Contains(R"("needed":29360128)") && Contains(R"("needed":100663296)"));
+        CHECK_THAT(outcome.printed.out, !Contains("source"));
+    }
+}
+
+TEST_CASE("explain says that and why a job would be refused", "[cli]") {
+    const support::TempDir folder;
+    const auto refused = [](const CommandLine& line, const jobfile::ExpressionChecker* checker) {
+        return explain(line, checker, [](const CommandLine& of, const proto::Job& job) {
+            auto sums = easy_sums(of, job);
+            sums->taskmanagers[0].refusal = "too little of it";
+            return sums;
+        });
+    };
+    const Outcome outcome = run(refused, {.files = {folder.write("a.yaml", kGood)}});
+    REQUIRE(outcome.code == ExitCode::kDone);
+    REQUIRE_THAT(outcome.printed.out, Contains("refused: too little of it"));
+}
+
+TEST_CASE("explain exits with 78 when its settings cannot be", "[cli]") {
+    const support::TempDir folder;
+    const auto refused = [](const CommandLine& line, const jobfile::ExpressionChecker* checker) {
+        return explain(line, checker, [](const CommandLine&, const proto::Job&) {
+            return Result<MemorySums>(fail(Code::kInvalidOption, "no such key"));
+        });
+    };
+    const Outcome outcome = run(refused, {.files = {folder.write("a.yaml", kGood)}});
+    REQUIRE(outcome.code == ExitCode::kBadConfig);
+    REQUIRE_THAT(outcome.printed.error, Contains("no such key"));
+}
+
 TEST_CASE("explain tells a job's graph and slots, or an error code", "[cli]") {
     const support::TempDir folder;
-    const Outcome job = run(explain, {.files = {folder.write("a.yaml", kGood)}});
+    const Outcome job = run(explain_easily, {.files = {folder.write("a.yaml", kGood)}});
     REQUIRE(job.code == ExitCode::kDone);
     REQUIRE_THAT(job.printed.out, Contains("job copy") && Contains("needs 1 slots") &&
                                       Contains("source rows (1)") &&
                                       Contains("sink out from rows"));
-    const Outcome code = run(explain, {.files = {"E001"}});
+    const Outcome code = run(explain_easily, {.files = {"E001"}});
     REQUIRE(code.code == ExitCode::kDone);
     REQUIRE_THAT(code.printed.out, Contains("not YAML"));
-    REQUIRE(run(explain, {.files = {"E999"}}).code == ExitCode::kBadConfig);
+    REQUIRE(run(explain_easily, {.files = {"E999"}}).code == ExitCode::kBadConfig);
 }
 
 TEST_CASE("read_job gives the job and the text that a server gets", "[cli]") {

@@ -144,6 +144,10 @@ std::int64_t Cluster::free_slots() {
     return sum;
 }
 
+MemoryFigures Cluster::memory(const std::string& taskmanager) {
+    return read_memory(get("/taskmanagers/" + taskmanager + "/memory"));
+}
+
 Process& Cluster::busy_taskmanager() {
     std::vector<std::string> busy;
     for (const TaskManagerView& one : taskmanagers()) {

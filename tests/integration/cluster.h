@@ -62,6 +62,8 @@ class Cluster {
 
     [[nodiscard]] std::vector<TaskManagerView> taskmanagers();
     [[nodiscard]] std::int64_t free_slots();
+    // What this TaskManager said last about its memory.
+    [[nodiscard]] MemoryFigures memory(const std::string& taskmanager);
     // The process of the TaskManager that has given slots to jobs. REQUIRES: there is just one.
     support::Process& busy_taskmanager();
 

@@ -126,4 +126,44 @@ std::vector<TaskManagerView> read_taskmanagers(const std::string& text) {
     });
 }
 
+std::vector<MemoryFigures> read_explained(const std::string& text) {
+    return parsed(text, [](const Element& root) {
+        std::vector<MemoryFigures> all;
+        for (const Element one : simdjson::dom::array(root["taskmanagers"])) {
+            MemoryFigures figures{.managed = whole_at(one["managed"], "needed"),
+                                  .fullest_slot = whole_at(one["managed"], "slot-needed"),
+                                  .task = whole_at(one["task"], "needed"),
+                                  .network_buffers = whole_at(one["network-buffers"], "required"),
+                                  .models = {}};
+            for (const Element model : simdjson::dom::array(one["managed"]["models"]))
+                figures.models[text_at(model, "name")] = whole_at(model, "bytes");
+            all.push_back(std::move(figures));
+        }
+        return all;
+    });
+}
+
+MemoryFigures read_memory(const std::string& text) {
+    return parsed(text, [](const Element& root) {
+        MemoryFigures figures{.network_buffers = whole_at(root["network-buffers"], "required"),
+                              .models = {}};
+        for (const Element region : simdjson::dom::array(root["regions"])) {
+            if (text_at(region, "name") == "task") figures.task = whole_at(region, "reserved");
+            if (text_at(region, "name") == "managed")
+                figures.managed = whole_at(region, "reserved");
+        }
+        for (const Element pool : simdjson::dom::array(root["pools"])) {
+            const std::string name = text_at(pool, "name");
+            if (name.starts_with("slot ")) {
+                figures.fullest_slot =
+                    std::max(figures.fullest_slot,
+                             whole_at(pool, "reserved") + whole_at(pool, "in-accounts"));
+            } else {
+                figures.models[name.substr(name.find('/') + 1)] = whole_at(pool, "budget");
+            }
+        }
+        return figures;
+    });
+}
+
 }  // namespace millrace::integration

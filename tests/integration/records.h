@@ -86,4 +86,16 @@ struct TaskManagerView {
 };
 [[nodiscard]] std::vector<TaskManagerView> read_taskmanagers(const std::string& text);
 
+// What a job holds in one TaskManager, in bytes: as `explain -o json` promises it, and as
+// /taskmanagers/ID/memory reports it.
+struct MemoryFigures {
+    std::int64_t managed = 0;
+    std::int64_t fullest_slot = 0;  // Models' parts included.
+    std::int64_t task = 0;
+    std::int64_t network_buffers = 0;  // A number: those that are promised.
+    std::map<std::string, std::int64_t> models;
+};
+[[nodiscard]] std::vector<MemoryFigures> read_explained(const std::string& text);
+[[nodiscard]] MemoryFigures read_memory(const std::string& text);
+
 }  // namespace millrace::integration
