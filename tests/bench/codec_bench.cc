@@ -1,17 +1,13 @@
 // Prints ns a row, on one core, of the two ways out of a task: typed rows of 250 bytes through the
 // slice codec (whole batches, and key-hashed: a quarter of the rows listed), and prediction records
-// of about 91 bytes as JSON. Usage: codec_bench [rounds]
+// of about 91 bytes as JSON. Takes google-benchmark's flags; five repetitions unless told otherwise.
 
-#include <algorithm>
 #include <charconv>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <functional>
 #include <string>
 #include <vector>
 
-#include <time.h>
+#include <benchmark/benchmark.h>
 
 #include "operators/format/json_encoder.h"
 #include "runtime/base/random.h"
@@ -26,12 +22,6 @@ using data::BatchPtr;
 using data::Kind;
 
 constexpr std::size_t kRows = 1000;
-
-double thread_seconds() {
-    timespec time{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
 
 // 20 of position, 8 + 4 + 26 of text, 16 int64 and 16 int32: 250 bytes a row.
 BatchPtr typed_rows(test::SlotWorld& world) {
@@ -76,50 +66,40 @@ BatchPtr predictions(test::SlotWorld& world) {
     return builder.finish();
 }
 
-void measure(const char* what, std::size_t rounds, std::size_t rows,
-             const std::function<std::size_t()>& run) {
-    std::vector<double> ns;
-    std::size_t bytes = 0;
-    for (int i = 0; i < 6; ++i) {  // The first warms up.
-        const double begin = thread_seconds();
-        for (std::size_t round = 0; round < rounds; ++round) bytes = run();
-        const double seconds = thread_seconds() - begin;
-        if (i > 0) ns.push_back(seconds * 1e9 / static_cast<double>(rounds * rows));
-    }
-    std::ranges::sort(ns);
-    std::printf("%-34s median %6.1f ns/row (%.1f to %.1f), %5.1f bytes/row\n", what, ns[2],
-                ns.front(), ns.back(), static_cast<double>(bytes) / static_cast<double>(rows));
+// Gives what one iteration wrote, and the time of a row beside that of an iteration.
+void report(benchmark::State& state, std::size_t rows, std::size_t bytes) {
+    const auto count = static_cast<double>(rows);
+    state.counters["row"] = benchmark::Counter(
+        count, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+    state.counters["bytes/row"] = static_cast<double>(bytes) / count;
 }
 
-void measure_slices(std::size_t rounds, test::SlotWorld& world) {
+// Typed rows through buffers and back; one row of `every` is listed, as after a key hash.
+void slices(benchmark::State& state) {
+    test::SlotWorld world;
     test::BufferWorld buffers(2);
     const BatchPtr batch = typed_rows(world);
     data::SliceEncoder encoder(batch->schema(), world.batches(), {});
     data::SliceDecoder decoder(batch->schema(), world.batches(), {});
+    const auto every = static_cast<std::size_t>(state.range(0));
     std::vector<std::uint16_t> listed;
-    for (std::uint16_t row = 0; row < kRows; row = static_cast<std::uint16_t>(row + 4)) {
-        listed.push_back(row);
-    }
-    const auto drain = [&] {
-        std::size_t bytes = 0;
-        std::size_t rows = 0;
+    for (std::size_t row = 0; row < kRows; row += every)
+        listed.push_back(static_cast<std::uint16_t>(row));
+    std::size_t bytes = 0;
+    for (auto _ : state) {
+        bytes = 0;
+        if (every == 1)
+            encoder.start(batch);
+        else
+            encoder.start(batch, listed);
         while (!encoder.is_done()) {
             memory::NetworkBuffer buffer = buffers.lend();
             MILLRACE_CHECK(encoder.encode_next(buffer).has_value());
             bytes += buffer.size();
-            rows += (**decoder.decode(buffer))->rows();
+            benchmark::DoNotOptimize((**decoder.decode(buffer))->rows());
         }
-        MILLRACE_CHECK_GT(rows, std::size_t{0});
-        return bytes;
-    };
-    measure("slices, encode + decode", rounds, kRows, [&] {
-        encoder.start(batch);
-        return drain();
-    });
-    measure("slices, key-hashed (1 row of 4)", rounds * 4, listed.size(), [&] {
-        encoder.start(batch, listed);
-        return drain();
-    });
+    }
+    report(state, listed.size(), bytes);
 }
 
 // What a program written for this one record would do, with four decimals, as a yardstick.
@@ -147,26 +127,42 @@ std::size_t encode_by_hand(const data::Batch& batch, std::vector<char>& room) {
     return static_cast<std::size_t>(out - room.data());
 }
 
-void measure_json(std::size_t rounds, test::SlotWorld& world) {
+void json_records(benchmark::State& state) {
+    test::SlotWorld world;
     const BatchPtr batch = predictions(world);
     const auto encoder = *operators::JsonEncoder::make(batch->schema());
     std::vector<char> room(std::size_t{1} << 20);
     std::vector<std::uint32_t> ends(kRows);
-    measure("JSON prediction records", rounds, kRows, [&] {
-        MILLRACE_CHECK_EQ(encoder->encode(*batch, 0, room, ends), kRows);
-        return std::size_t{ends.back()};
-    });
-    measure("the same by hand, four decimals", rounds, kRows,
-            [&] { return encode_by_hand(*batch, room); });
+    for (auto _ : state) MILLRACE_CHECK_EQ(encoder->encode(*batch, 0, room, ends), kRows);
+    report(state, kRows, ends.back());
 }
+
+void json_records_by_hand(benchmark::State& state) {
+    test::SlotWorld world;
+    const BatchPtr batch = predictions(world);
+    std::vector<char> room(std::size_t{1} << 20);
+    std::size_t bytes = 0;
+    for (auto _ : state) bytes = encode_by_hand(*batch, room);
+    report(state, kRows, bytes);
+}
+
+BENCHMARK(slices)->ArgName("one row of")->Arg(1)->Arg(4);
+BENCHMARK(json_records);
+BENCHMARK(json_records_by_hand);
 
 }  // namespace
 }  // namespace millrace::bench
 
 int main(int argc, char** argv) {
-    const std::size_t rounds = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : std::size_t{300};
-    millrace::test::SlotWorld world;
-    millrace::bench::measure_slices(rounds, world);
-    millrace::bench::measure_json(rounds, world);
+    std::vector<char*> arguments(argv, argv + argc);
+    // Flags given later win.
+    std::string repetitions = "--benchmark_repetitions=5";
+    std::string aggregates = "--benchmark_report_aggregates_only=true";
+    arguments.insert(arguments.begin() + 1, {repetitions.data(), aggregates.data()});
+    int count = static_cast<int>(arguments.size());
+    benchmark::Initialize(&count, arguments.data());
+    if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 64;
+    benchmark::RunSpecifiedBenchmarks();
+    benchmark::Shutdown();
     return 0;
 }
