@@ -10,6 +10,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
@@ -39,6 +40,8 @@ class JobResources {
         std::function<void(std::function<void()>)> run_blocking;
         // Opens connections for socket sources; none where jobs may not have any.
         LineConnector connect_lines{};
+        // Of all sources together, in all TaskManagers.
+        std::size_t split_count = 0;
     };
 
     JobResources(Environment environment, std::vector<KafkaConnection> connections);

@@ -91,14 +91,15 @@ Status KafkaReader::assign(std::span<const Start> starts) {
                 topic_, rd_kafka_error_string(error.get()));
 }
 
-Result<std::span<rd_kafka_message_t* const>> KafkaReader::read() {
+Result<std::span<rd_kafka_message_t* const>> KafkaReader::read(std::size_t count_max) {
+    MILLRACE_CHECK(count_max > 0 && count_max <= kMessagesMax);
     release();
     if (out_of_range_) {
         MILLRACE_TRY(fail_out_of_range(*out_of_range_));
         return std::span<rd_kafka_message_t* const>();
     }
     const ssize_t taken =
-        rd_kafka_consume_batch_queue(queue_.get(), 0, messages_.data(), messages_.size());
+        rd_kafka_consume_batch_queue(queue_.get(), 0, messages_.data(), count_max);
     const auto count = static_cast<std::size_t>(std::max<ssize_t>(taken, 0));
     std::size_t records = 0;
     Status status;
@@ -221,7 +222,8 @@ Status KafkaReader::assign_again() {
 }
 
 Status KafkaReader::watch() {
-    if (last_read_empty_) {
+    // What waits here unread has come.
+    if (last_read_empty_ && queued() == 0) {
         for (std::size_t i = 0; i < partitions_.size(); ++i) {
             Partition& where = partitions_[i];
             const MarksBoard::Marks marks = marks_->marks(i);

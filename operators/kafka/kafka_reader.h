@@ -76,9 +76,9 @@ class KafkaReader {
     // Begins to read more partitions. REQUIRES: the topic was learned (KafkaClient::learn_topic).
     Status assign(std::span<const Start> starts);
 
-    // Takes what is there, at most kMessagesMax messages, all of them records, in order within
-    // their partition. Gives the previous ones back.
-    Result<std::span<rd_kafka_message_t* const>> read();
+    // Takes what is there, at most `count_max` messages, all of them records, in order within
+    // their partition. Gives the previous ones back. REQUIRES: 0 < count_max <= kMessagesMax.
+    Result<std::span<rd_kafka_message_t* const>> read(std::size_t count_max = kMessagesMax);
     void release();
 
     // Asks brokers for the ends of the log now and then, and finds partitions that have stalled.

@@ -17,14 +17,17 @@ std::string metric_word(std::string_view text) {
     return word;
 }
 
-RawRecord raw(const rd_kafka_message_t& message, std::int32_t split) {
+std::int64_t timestamp_ms(const rd_kafka_message_t& message) {
     rd_kafka_timestamp_type_t type{};
     const std::int64_t timestamp = rd_kafka_message_timestamp(&message, &type);
+    return type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? 0 : timestamp;
+}
+
+RawRecord raw(const rd_kafka_message_t& message, std::int32_t split) {
     return {.payload = {static_cast<const char*>(message.payload), message.len},
             .key = {static_cast<const char*>(message.key), message.key_len},
-            .position = {.split = split,
-                         .ordinal = message.offset,
-                         .timestamp_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? 0 : timestamp}};
+            .position = {
+                .split = split, .ordinal = message.offset, .timestamp_ms = timestamp_ms(message)}};
 }
 
 }  // namespace
@@ -37,7 +40,7 @@ Status KafkaSource::open(OperatorContext& context) {
     context_ = &context;
     MILLRACE_TRY_ASSIGN(client_, clients_.client(options_.settings));
     waker_ = std::make_shared<DetachableWaker>(context.waker);
-    reader_ = std::make_unique<KafkaReader>(client_, options_.topic, waker_, context.clock);
+    if (!options_.idle_after) lanes_.push_back({.reader = make_reader()});
     batcher_ = std::make_unique<SourceBatcher>(std::move(decoder_), options_.batching, context);
     lag_ = &context.metrics.gauge("flink_taskmanager_job_task_operator_pendingRecords",
                                   "pendingRecords (scope: taskmanager_job_task_operator)");
@@ -79,13 +82,30 @@ Status KafkaSource::add_splits(std::span<const Split> splits) {
     return {};
 }
 
+std::unique_ptr<KafkaReader> KafkaSource::make_reader() const {
+    return std::make_unique<KafkaReader>(client_, options_.topic, waker_, context_->clock);
+}
+
 Status KafkaSource::assign_new() {
     MILLRACE_TRY(check_partitions());
+    if (options_.idle_after) return assign_new_lanes();
     std::vector<KafkaReader::Start> starts;
     for (const Partition& partition : std::span(partitions_).subspan(assigned_))
         starts.push_back({.partition = partition.number, .offset = partition.taken});
-    MILLRACE_TRY(reader_->assign(starts));
+    MILLRACE_TRY(lanes_.front().reader->assign(starts));
     assigned_ = partitions_.size();
+    return {};
+}
+
+// Lane i is that of partition i.
+Status KafkaSource::assign_new_lanes() {
+    for (; assigned_ < partitions_.size(); ++assigned_) {
+        const Partition& partition = partitions_[assigned_];
+        const KafkaReader::Start start{.partition = partition.number, .offset = partition.taken};
+        lanes_.push_back({.reader = make_reader()});
+        turns_.push_back(assigned_);
+        MILLRACE_TRY(lanes_.back().reader->assign(std::span(&start, 1)));
+    }
     return {};
 }
 
@@ -122,7 +142,8 @@ Result<Progress> KafkaSource::poll(Output& output) {
 }
 
 Status KafkaSource::fill() {
-    MILLRACE_TRY_ASSIGN(const auto messages, reader_->read());
+    MILLRACE_TRY_ASSIGN(const auto messages,
+                        options_.idle_after ? read_oldest_first() : lanes_.front().reader->read());
     for (std::size_t i = 0; i < messages.size(); ++i) {
         const auto number = static_cast<std::size_t>(messages[i]->partition);
         const auto slot = static_cast<std::size_t>(slot_of_[number]);
@@ -132,6 +153,37 @@ Status KafkaSource::fill() {
     pending_ = std::span(records_).first(messages.size());
     pending_slots_ = slots_.data();
     return {};
+}
+
+Result<std::span<rd_kafka_message_t* const>> KafkaSource::read_oldest_first() {
+    std::ranges::sort(turns_, {}, [this](std::size_t lane) {
+        return std::pair(lanes_[lane].reached_ms, partitions_[lane].split);
+    });
+    // The rows of all lanes that wait for each other are to be about one read together.
+    const std::size_t count_max =
+        std::max<std::size_t>(1, KafkaReader::kMessagesMax / turns_.size());
+    for (const std::size_t turn : turns_) {
+        Lane& lane = lanes_[turn];
+        MILLRACE_TRY_ASSIGN(const auto messages, lane.reader->read(count_max));
+        if (!messages.empty()) {
+            lane.silent_since.reset();
+            for (const rd_kafka_message_t* message : messages)
+                lane.reached_ms = std::max(lane.reached_ms, timestamp_ms(*message));
+            return messages;
+        }
+        if (!may_pass_over(lane)) break;
+    }
+    return std::span<rd_kafka_message_t* const>();
+}
+
+bool KafkaSource::may_pass_over(Lane& lane) const {
+    if (lane.reader->at_end()) {
+        lane.silent_since.reset();
+        return true;
+    }
+    const TimePoint now = context_->clock.now();
+    if (!lane.silent_since) lane.silent_since = now;
+    return now - *lane.silent_since >= *options_.idle_after;
 }
 
 Status KafkaSource::take_pending(Output& output) {
@@ -166,8 +218,12 @@ Status KafkaSource::on_tick(Output& output) {
     watch_next_ = now + kWatchInterval;
     client_->serve_sometimes();
     MILLRACE_TRY(check_topic());
-    MILLRACE_TRY(reader_->watch());
-    lag_->set(static_cast<double>(reader_->lag()));
+    std::int64_t lag = 0;
+    for (const Lane& lane : lanes_) {
+        MILLRACE_TRY(lane.reader->watch());
+        lag += lane.reader->lag();
+    }
+    lag_->set(static_cast<double>(lag));
     for (const Partition& partition : partitions_)
         partition.offset->set(static_cast<double>(partition.settled) - 1);
     if (assigned_ < partitions_.size()) topic_->ask();
@@ -184,7 +240,7 @@ std::string KafkaSource::trouble() const {
 void KafkaSource::close() noexcept {
     if (waker_ != nullptr) waker_->detach();
     pending_ = {};
-    reader_.reset();
+    lanes_.clear();
     topic_.reset();
     batcher_.reset();
     client_.reset();

@@ -5,6 +5,11 @@
 // A broker that is away, or a topic that cannot be asked for just now, is a trouble that is shown
 // (trouble()) and not a failure; librdkafka reconnects by itself.
 //
+// Partitions come as librdkafka fetches them or, when a model is trained in canonical order, the
+// one first whose records have reached the oldest time, so that none runs far ahead of another one
+// in the rows that wait for their turn. One with records on the way is waited for, at most
+// `idle_after`; one that was read to its end is passed over.
+//
 // Threads:    the task's.
 // Ownership:  shares the job's client; owns its queue there.
 // Limits:     one batch a poll; the job's fetch queue limits.
@@ -15,7 +20,9 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,6 +44,8 @@ class KafkaSource final : public Source {
         KafkaSettings settings;
         std::string topic;
         BatchingOptions batching;
+        // Set: the oldest partition first.
+        std::optional<Duration> idle_after{};
     };
 
     KafkaSource(Options options, std::unique_ptr<RecordDecoder> decoder, KafkaClients& clients);
@@ -60,11 +69,24 @@ class KafkaSource final : public Source {
         metrics::Gauge* offset = nullptr;
     };
 
+    // A queue of the client that is read by itself: of one partition, or of all.
+    struct Lane {
+        std::unique_ptr<KafkaReader> reader;
+        std::int64_t reached_ms = std::numeric_limits<std::int64_t>::min();
+        std::optional<TimePoint> silent_since{};  // Has records to come, but none is here.
+    };
+
+    [[nodiscard]] std::unique_ptr<KafkaReader> make_reader() const;
     Status assign_new();
+    Status assign_new_lanes();
     // Asks for the topic when the client doubts it, and fails when it is gone.
     Status check_topic();
     Status check_partitions() const;
     Status fill();
+    // The lanes in the order of their times, until one has records.
+    Result<std::span<rd_kafka_message_t* const>> read_oldest_first();
+    // Nothing came from this lane. Whether the others may go on.
+    bool may_pass_over(Lane& lane) const;
     Status take_pending(Output& output);
     void settle();
 
@@ -76,7 +98,8 @@ class KafkaSource final : public Source {
     std::shared_ptr<KafkaClient> client_;
     std::shared_ptr<DetachableWaker> waker_;
     std::unique_ptr<TopicWatch> topic_;
-    std::unique_ptr<KafkaReader> reader_;
+    std::vector<Lane> lanes_;
+    std::vector<std::size_t> turns_;  // Places in `lanes_`; reused.
     std::unique_ptr<SourceBatcher> batcher_;
     metrics::Gauge* lag_ = nullptr;
 

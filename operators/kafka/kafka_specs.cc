@@ -1,9 +1,12 @@
 #include "operators/kafka/kafka_specs.h"
 
+#include <algorithm>
+
 #include "operators/job_resources.h"
 #include "operators/kafka/client_plan.h"
 #include "operators/kafka/kafka_sink.h"
 #include "operators/kafka/kafka_source.h"
+#include "operators/learning/row_order.h"
 #include "operators/sink_encoder.h"
 #include "operators/source_format.h"
 #include "operators/source_schema.h"
@@ -19,6 +22,18 @@ KafkaProperties properties_of(const google::protobuf::RepeatedPtrField<proto::Pr
     return made;
 }
 
+bool trains_in_canonical_order(const proto::Job& job) {
+    return std::ranges::any_of(job.steps(), [](const proto::Step& step) {
+        return step.has_train() && step.train().order() == proto::ORDER_CANONICAL;
+    });
+}
+
+// How long a silent partition holds the others up.
+Duration idle_after(const proto::Source& source) {
+    if (!source.event_time().has_idle_after_ms()) return OrderPlan::Split{}.idle_after;
+    return std::chrono::milliseconds(source.event_time().idle_after_ms());
+}
+
 Result<std::unique_ptr<Operator>> make_source(const OperatorRequest& request,
                                               JobResources& resources) {
     const proto::Source& source = request.job.sources(request.declared);
@@ -31,6 +46,12 @@ Result<std::unique_ptr<Operator>> make_source(const OperatorRequest& request,
     options.settings.group = kafka.has_group() ? kafka.group() : "millrace-" + request.job.name();
     options.settings.node_properties = properties_of(kafka.properties());
     options.settings.readers = readers_beside(request.job, source);
+    if (trains_in_canonical_order(request.job)) {
+        options.idle_after = idle_after(source);
+        // Each partition has a queue of its own then.
+        options.settings.readers =
+            std::max(options.settings.readers, resources.environment().split_count);
+    }
     options.topic = kafka.topic();
     options.batching.record_bytes_max = static_cast<std::size_t>(source.max_record_bytes());
     return std::make_unique<KafkaSource>(std::move(options), std::move(decoder), resources.kafka());

@@ -39,6 +39,13 @@ Result<std::vector<net::Address>> addresses_of(const proto::DeployTasks& message
     return made;
 }
 
+std::size_t split_count(const proto::DeployTasks& message) {
+    std::size_t count = 0;
+    for (const proto::SourceSplits& part : message.splits())
+        count += static_cast<std::size_t>(part.splits_size());
+    return count;
+}
+
 }  // namespace
 
 JobAttempt::JobAttempt(TaskManagerMeans means, Callbacks callbacks)
@@ -124,7 +131,8 @@ Status JobAttempt::build_resources(const proto::DeployTasks& message) {
                 [&pool = means_.blocking](std::function<void()> work) {
                     const Status queued = pool.submit(std::move(work));
                     if (!queued) log::warn("blocking pool: {}", queued.error().message);
-                }},
+                },
+            .split_count = split_count(message)},
         connections_of(message));
     return {};
 }

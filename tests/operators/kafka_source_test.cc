@@ -1,6 +1,7 @@
 #include "operators/kafka/kafka_source.h"
 
 #include <algorithm>
+#include <array>
 
 #include <catch2/catch.hpp>
 
@@ -20,13 +21,15 @@ using test::Sent;
 
 // One source subtask over a world with one topic, `clicks`.
 struct SourceWorld {
-    explicit SourceWorld(KafkaWorld& kafka_in, BatchingOptions batching = {})
+    explicit SourceWorld(KafkaWorld& kafka_in, BatchingOptions batching = {},
+                         std::optional<Duration> idle_after = std::nullopt)
         : kafka(kafka_in),
           world(kafka.clock),
           clients({}, kafka.clock, kafka.blocking.submit()),
           source({.settings = {.connection = kafka.connection(), .group = "millrace-test"},
                   .topic = "clicks",
-                  .batching = batching},
+                  .batching = batching,
+                  .idle_after = idle_after},
                  std::make_unique<test::LineDecoder>(), clients) {}
     ~SourceWorld() {
         out.batches.clear();
@@ -108,6 +111,50 @@ TEST_CASE("KafkaSource emits rows with their partition, offset and timestamp",
         }
     }
     CHECK(found == 1);
+}
+
+TEST_CASE("KafkaSource reads the partition first whose records are the oldest",
+          "[operators][kafka]") {
+    KafkaWorld kafka;
+    REQUIRE(kafka.broker->create_topic("clicks", 2));
+    // Both span the same time; partition 0 has three records to one of partition 1.
+    constexpr int kSparse = 4000;
+    std::vector<Sent> records;
+    for (int i = 0; i < 3 * kSparse; ++i)
+        records.push_back({0, fmt::format("a{}", i), std::nullopt, 1 + i});
+    for (int i = 0; i < kSparse; ++i)
+        records.push_back({1, fmt::format("b{}", i), std::nullopt, 1 + 3 * i});
+    test::produce(kafka.broker->address(), "clicks", records);
+    SourceWorld world(kafka, {}, std::chrono::hours(1));
+    world.start({0, 1});
+    world.run_until([&] { return world.out.rows().size() == records.size(); });
+    // Each may be one read ahead of the other.
+    constexpr std::int64_t kReadMs = 3 * KafkaReader::kMessagesMax / 2;
+    std::array<std::int64_t, 2> reached_ms{};
+    for (const data::BatchPtr& batch : world.out.batches) {
+        for (std::size_t row = 0; row < batch->rows(); ++row) {
+            const data::Position at = batch->positions().at(row);
+            const auto split = static_cast<std::size_t>(at.split);
+            reached_ms[split] = at.timestamp_ms;
+            REQUIRE(at.timestamp_ms <= reached_ms[1 - split] + kReadMs);
+        }
+    }
+}
+
+TEST_CASE("KafkaSource passes over a partition that it has read to its end", "[operators][kafka]") {
+    KafkaWorld kafka;
+    REQUIRE(kafka.broker->create_topic("clicks", 3));
+    test::produce(kafka.broker->address(), "clicks", {{1, "a"}, {1, "b"}});
+    SourceWorld world(kafka, {}, std::chrono::hours(1));
+    world.start({0, 1});
+    world.run_until([&] { return world.out.rows().size() == 2; });
+    test::produce(kafka.broker->address(), "clicks", {{0, "c"}});
+    world.run_until([&] { return world.out.rows().size() == 3; });
+    // One that was found later takes its turn, too.
+    world.add({2});
+    test::produce(kafka.broker->address(), "clicks", {{2, "d"}, {1, "e"}});
+    world.run_until([&] { return world.out.rows().size() == 5; });
+    CHECK(world.rows() == std::vector<std::string>{"0:0:c", "1:0:a", "1:1:b", "1:2:e", "2:0:d"});
 }
 
 TEST_CASE("KafkaSource rejects bad, over-long and empty records by their position",
