@@ -33,17 +33,19 @@ KafkaSink::KafkaSink(Options options, std::unique_ptr<RecordEncoder> encoder, Ka
 
 Status KafkaSink::open(OperatorContext& context) {
     context_ = &context;
+    // What can fail comes first: nobody may ring an operator that was never open.
+    if (!options_.dead_letters) MILLRACE_TRY(take_buffer(kBufferBytes));
     MILLRACE_TRY_ASSIGN(client_, clients_.client(options_.settings));
+    topic_.reset(rd_kafka_topic_new(client_->handle(), options_.topic.c_str(), nullptr));
+    if (topic_ == nullptr)
+        return fail(Code::kInvalidArgument, "Kafka topic {} cannot be used: {}", options_.topic,
+                    rd_kafka_err2str(rd_kafka_last_error()));
     waker_ = std::make_shared<DetachableWaker>(context.waker);
     ledger_ = std::make_shared<DeliveryLedger>();
     client_->keep(ledger_);
     watch_ = std::make_unique<TopicWatch>(client_, options_.topic, waker_);
     watch_->ask();
     topic_next_ = context.clock.now() + kTopicInterval;
-    topic_.reset(rd_kafka_topic_new(client_->handle(), options_.topic.c_str(), nullptr));
-    if (topic_ == nullptr)
-        return fail(Code::kInvalidArgument, "Kafka topic {} cannot be used: {}", options_.topic,
-                    rd_kafka_err2str(rd_kafka_last_error()));
     partitioner_ = Partitioner(context.subtask);
     record_bytes_max_ = record_bytes_max(*client_);
     messages_.reserve(kMessagesMax);
@@ -62,7 +64,7 @@ Status KafkaSink::open(OperatorContext& context) {
                .blocked_seconds = &context.metrics.gauge(
                    "millrace_sink_blocked_seconds",
                    "How long the sink has been waiting for room in the producer's queue.")};
-    return options_.dead_letters ? Status{} : take_buffer(kBufferBytes);
+    return {};
 }
 
 Status KafkaSink::take_buffer(std::size_t bytes) {
