@@ -1,9 +1,7 @@
 #include "tests/bench/bench_cluster.h"
 
 #include <cstdio>
-#include <fstream>
 #include <sstream>
-#include <thread>
 #include <utility>
 
 #include "runtime/base/check.h"
@@ -73,17 +71,6 @@ std::string BenchCluster::verb(std::vector<std::string> arguments) {
     if (finished->exit_code != 0) std::fputs(finished->errors.c_str(), stderr);
     MILLRACE_CHECK_EQ(finished->exit_code, 0);
     return finished->output;
-}
-
-std::string machine() {
-    std::ifstream file("/proc/cpuinfo");
-    std::string model = "unknown processor";
-    for (std::string line; std::getline(file, line);) {
-        if (!line.starts_with("model name")) continue;
-        model = line.substr(line.find(':') + 2);
-        break;
-    }
-    return model + ", " + std::to_string(std::thread::hardware_concurrency()) + " cores";
 }
 
 }  // namespace millrace::bench

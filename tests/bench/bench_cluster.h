@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/bench/machine.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
 
@@ -44,8 +45,5 @@ class BenchCluster {
     std::string control_;
     int documents_ = 0;
 };
-
-// "AMD EPYC, 2 cores", for the heading of a benchmark's output.
-[[nodiscard]] std::string machine();
 
 }  // namespace millrace::bench
