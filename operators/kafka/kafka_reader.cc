@@ -162,6 +162,7 @@ Status KafkaReader::act(Partition& where, PartitionCursor::Reaction reaction,
             return {};
         case PartitionCursor::Reaction::kAssignAgain:
             where.assign_again = true;
+            if (where.cursor.errors() == 1) where.fault = text;
             return {};
         case PartitionCursor::Reaction::kOutOfRange:
             out_of_range_ = static_cast<std::size_t>(&where - partitions_.data());
@@ -171,7 +172,7 @@ Status KafkaReader::act(Partition& where, PartitionCursor::Reaction reaction,
                 Code::kCorruption, where,
                 fmt::format("a record batch cannot be read: {}. Hint: the log is damaged there; "
                             "start behind it, or restore the partition",
-                            text)));
+                            where.fault)));
         case PartitionCursor::Reaction::kGone:
             return std::unexpected(
                 located(Code::kNotFound, where,

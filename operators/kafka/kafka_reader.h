@@ -99,6 +99,7 @@ class KafkaReader {
         PartitionCursor cursor;
         std::uint64_t judged = 0;  // The question whose answer the watchdog has used.
         bool assign_again = false;
+        std::string fault;  // The first error since the last progress: later ones follow from it.
     };
 
     Partition& partition(std::int32_t number);

@@ -53,6 +53,8 @@ class PartitionCursor {
     // has just told it, nothing if it could not be asked. True when reading has stalled for good.
     [[nodiscard]] bool is_stalled(std::optional<std::int64_t> high_mark, TimePoint now);
 
+    // Errors since the last progress.
+    [[nodiscard]] int errors() const { return errors_; }
     // The next offset to deliver.
     [[nodiscard]] std::int64_t position() const { return position_; }
     // True when the last thing heard of it was its end.
