@@ -13,25 +13,20 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <memory>
-#include <optional>
 #include <thread>
 #include <vector>
 
 #include "ml/ftrl.h"
 #include "ml/synthetic_ctr.h"
-#include "operators/job_resources.h"
 #include "operators/learning/train_step.h"
 #include "runtime/base/check.h"
 #include "runtime/data/batch_builder.h"
 #include "runtime/data/derived_batch.h"
-#include "runtime/task/gate.h"
 #include "runtime/task/local_channel.h"
 #include "runtime/task/output_edge.h"
-#include "runtime/task/task.h"
-#include "runtime/task/worker_pool.h"
 #include "tests/bench/machine.h"
+#include "tests/bench/task_bed.h"
 #include "tests/support/slot_world.h"
 
 namespace millrace::bench {
@@ -77,52 +72,6 @@ data::BatchPtr make_batch(ml::SyntheticCtrStream& stream, data::BatchMemory& mem
     return std::move(*derived).finish();
 }
 
-// Emits `count` of the prepared batches and ends.
-class PreparedSource final : public operators::Source {
-  public:
-    PreparedSource(const std::vector<data::BatchPtr>& batches, std::size_t count)
-        : batches_(batches), left_(count) {}
-
-    Status open(operators::OperatorContext&) override { return {}; }
-    Status add_splits(std::span<const operators::Split>) override { return {}; }
-    Result<operators::Progress> poll(operators::Output& output) override {
-        if (left_ == 0) return operators::Progress::kEnd;
-        output.emit(batches_[--left_ % batches_.size()]);
-        return operators::Progress::kYield;
-    }
-    Result<operators::Progress> snapshot(std::uint64_t, state::SnapshotWriter&) override {
-        return operators::Progress::kDone;
-    }
-
-  private:
-    const std::vector<data::BatchPtr>& batches_;
-    std::size_t left_;
-};
-
-// Waits for the end of all tasks.
-class Listener final : public task::TaskListener {
-  public:
-    void on_state(task::Task&, task::TaskState state, const Error* cause) override {
-        MILLRACE_CHECK(cause == nullptr);
-        if (task::is_terminal(state)) running.leave();
-    }
-    Result<std::unique_ptr<state::SnapshotWriter>> open_snapshot(task::Task&, std::uint64_t,
-                                                                 std::string_view) override {
-        return fail(Code::kUnavailable, "nothing is kept here");
-    }
-    void on_snapshot(task::Task&, const task::SnapshotReport&) override {}
-
-    task::Gate running;
-};
-
-class NoBadRecords final : public task::BadRecordPolicy {
-  public:
-    void on_records_read(std::uint64_t, TimePoint) override {}
-    Status on_bad_record(std::string_view, const operators::Rejection&, TimePoint) override {
-        return fail(Code::kInvalidArgument, "the benchmark's rows are good");
-    }
-};
-
 SharedModel::Options model_options(std::uint32_t trainers) {
     SharedModel::Options options{.name = "ctr", .bits = kBits};
     options.entries_row_max = kEntries;
@@ -137,13 +86,7 @@ class TrainJob {
   public:
     TrainJob(millrace::test::SlotWorld& memory, const std::vector<data::BatchPtr>& batches,
              std::uint32_t trainers, std::size_t rows)
-        : memory_(memory) {
-        resources_.emplace(
-            operators::JobResources::Environment{
-                .clock = clock_,
-                .metrics = registry_,
-                .run_blocking = [](const std::function<void()>& work) { work(); }},
-            std::vector<operators::KafkaConnection>{});
+        : bed_(memory) {
         add_model(trainers);
         for (std::uint32_t i = 0; i < kSources * trainers; ++i)
             channels_.push_back(std::make_unique<task::LocalChannel>(kWindowBytes));
@@ -152,89 +95,52 @@ class TrainJob {
         for (std::uint32_t t = 0; t < trainers; ++t) add_trainer(t, trainers);
     }
     ~TrainJob() {
-        tasks_.clear();
-        resources_.reset();
-        MILLRACE_CHECK(memory_.manager().close_account(*account_).has_value());
+        bed_.drop_tasks();
+        model_.reset();
+        MILLRACE_CHECK(bed_.memory().manager().close_account(*account_).has_value());
     }
     TrainJob(const TrainJob&) = delete;
     TrainJob& operator=(const TrainJob&) = delete;
 
-    void run(std::size_t workers) {
-        task::WorkerPool pool(clock_, workers);
-        pool.start();
-        for (const auto& one : tasks_) pool.add(*one);
-        listener_.running.wait_until_empty();
-        pool.stop();
-    }
+    void run(std::size_t workers) { bed_.run(workers); }
     [[nodiscard]] std::uint64_t rows_learned() const { return model_->table().counts().learned; }
 
   private:
     void add_model(std::uint32_t trainers) {
         auto options = model_options(trainers);
-        memory::SlotMemory* slot = &memory_.manager().slot(0);
-        account_ = *memory_.manager().open_account("ctr", std::span(&slot, 1),
-                                                   SharedModel::account_bytes(options));
-        auto model = *SharedModel::make(std::move(options), *account_, clock_, registry_, "job");
-        model_ = model.get();
-        resources_->add_model(std::move(model));
-    }
-    task::Task& add_task(std::string name) {
-        seats_.push_back(
-            std::make_unique<metrics::MetricGroup>(registry_, metrics::Labels{{"task", name}}));
-        tasks_.push_back(std::make_unique<task::Task>(
-            task::Task::Options{.name = std::move(name), .labels = {}},
-            task::Task::Environment{clock_, registry_, listener_, policy_}, nullptr));
-        listener_.running.enter();
-        return *tasks_.back();
-    }
-    operators::OperatorContext context(task::Task& of, std::uint32_t subtask,
-                                       std::uint32_t parallelism) {
-        return {.job = "job",
-                .step = "step",
-                .subtask = subtask,
-                .parallelism = parallelism,
-                .clock = clock_,
-                .waker = of,
-                .batches = memory_.batches(),
-                .slot = memory_.slot(),
-                .owner = memory_.owner(),
-                .metrics = *seats_.back(),
-                .resources = *resources_};
+        memory::MemoryManager& manager = bed_.memory().manager();
+        memory::SlotMemory* slot = &manager.slot(0);
+        account_ =
+            *manager.open_account("ctr", std::span(&slot, 1), SharedModel::account_bytes(options));
+        model_ =
+            *SharedModel::make(std::move(options), *account_, bed_.clock(), bed_.registry(), "job");
     }
     void add_source(std::uint32_t s, std::uint32_t trainers,
                     const std::vector<data::BatchPtr>& batches, std::size_t count) {
-        task::Task& added = add_task("source" + std::to_string(s));
-        const auto node = added.chain().add_source(std::make_unique<PreparedSource>(batches, count),
-                                                   context(added, s, kSources));
+        task::OperatorChain& chain = bed_.add_task("source" + std::to_string(s)).chain();
+        const auto node = chain.add_source(std::make_unique<PreparedSource>(batches, count),
+                                           bed_.context(s, kSources));
         std::vector<task::OutputChannel*> outputs;
         for (std::uint32_t t = 0; t < trainers; ++t)
             outputs.push_back(channels_[s * trainers + t].get());
-        added.chain().add_edge(node, 0, task::make_rebalance_edge(outputs));
+        chain.add_edge(node, 0, task::make_rebalance_edge(outputs));
     }
     void add_trainer(std::uint32_t t, std::uint32_t trainers) {
-        task::Task& added = add_task("train" + std::to_string(t));
+        task::OperatorChain& chain = bed_.add_task("train" + std::to_string(t)).chain();
         std::vector<std::vector<task::InputChannel*>> inputs(1);
         for (std::uint32_t s = 0; s < kSources; ++s)
             inputs[0].push_back(channels_[s * trainers + t].get());
         std::vector<operators::TrainStep::Target> targets{
-            {.model = model_, .features_column = kFeaturesColumn}};
-        (void)added.chain().add_root(std::make_unique<operators::TrainStep>(
-                                         std::move(targets), kLabelColumn, data::Kind::kFloat32),
-                                     context(added, t, trainers),
-                                     std::make_unique<task::InputGate>(inputs));
+            {.model = model_.get(), .features_column = kFeaturesColumn}};
+        (void)chain.add_root(std::make_unique<operators::TrainStep>(
+                                 std::move(targets), kLabelColumn, data::Kind::kFloat32),
+                             bed_.context(t, trainers), std::make_unique<task::InputGate>(inputs));
     }
 
-    millrace::test::SlotWorld& memory_;
-    const SystemClock clock_;
-    metrics::Registry registry_;
-    Listener listener_;
-    NoBadRecords policy_;
-    memory::Account* account_ = nullptr;
-    SharedModel* model_ = nullptr;
-    std::optional<operators::JobResources> resources_;
     std::vector<std::unique_ptr<task::LocalChannel>> channels_;
-    std::vector<std::unique_ptr<metrics::MetricGroup>> seats_;
-    std::vector<std::unique_ptr<task::Task>> tasks_;
+    TaskBed bed_;
+    memory::Account* account_ = nullptr;
+    std::unique_ptr<SharedModel> model_;
 };
 
 struct Run {
@@ -246,11 +152,11 @@ Run measure(millrace::test::SlotWorld& memory, const std::vector<data::BatchPtr>
             std::uint32_t trainers, std::size_t rows) {
     TrainJob job(memory, batches, trainers, rows);
     const SystemClock clock;
-    const std::clock_t cpu = std::clock();
+    const double cpu = process_cpu_seconds();
     const TimePoint begin = clock.now();
     job.run(std::max(1U, std::thread::hardware_concurrency()));
     const double seconds = std::chrono::duration<double>(clock.now() - begin).count();
-    const double cpu_seconds = static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC;
+    const double cpu_seconds = process_cpu_seconds() - cpu;
     MILLRACE_CHECK_EQ(job.rows_learned(), rows);
     const auto count = static_cast<double>(rows);
     return {.rows_per_second = count / seconds, .cpu_us = cpu_seconds / count * 1e6};
