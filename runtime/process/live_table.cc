@@ -8,8 +8,10 @@
 namespace millrace::process {
 namespace {
 
-// Elsewhere than on a terminal: one line each ten seconds.
+// Elsewhere than on a terminal: one line each ten seconds, and the first as soon as there is
+// something to tell.
 constexpr int kDrawsPerLine = 10;
+constexpr int kFirstLineDraw = 2;
 
 struct Sums {
     std::uint64_t read = 0;
@@ -71,7 +73,7 @@ std::string LiveTable::text_of(const jobmanager::JobEntry& entry) {
 }
 
 void LiveTable::draw(const jobmanager::JobEntry& entry) {
-    if (!is_terminal_ && ++draws_ % kDrawsPerLine != 0) return;
+    if (!is_terminal_ && ++draws_ % kDrawsPerLine != kFirstLineDraw) return;
     const std::string text = text_of(entry);
     if (is_terminal_ && lines_drawn_ > 0) fmt::print(stderr, "\x1b[{}A\x1b[J", lines_drawn_);
     fmt::print(stderr, "{}", text);
