@@ -3,11 +3,8 @@
 #include <algorithm>
 #include <set>
 
-#include "ml/adagrad.h"
-#include "ml/adpredictor.h"
+#include "ml/builtin_learners.h"
 #include "ml/feature_compiler.h"
-#include "ml/ftrl.h"
-#include "ml/sgd.h"
 #include "proto/job.pb.h"
 #include "runtime/data/batch.h"
 
@@ -60,42 +57,46 @@ ml::Loss loss_of(proto::Loss declared, proto::Task task) {
     }
 }
 
-Result<std::unique_ptr<ml::Learner>> make_sgd(const proto::SgdLearner& sgd, proto::Task task) {
-    return ml::Sgd::create({.rate = sgd.rate(),
-                            .schedule = sgd.schedule() == proto::SCHEDULE_INVERSE_SCALING
-                                            ? ml::SgdOptions::Schedule::kInverseScaling
-                                            : ml::SgdOptions::Schedule::kConstant,
-                            .power = sgd.power(),
-                            .l2 = sgd.l2(),
-                            .loss = loss_of(sgd.loss(), task)});
+ml::SgdOptions sgd_options(const proto::SgdLearner& sgd, proto::Task task) {
+    return {.rate = sgd.rate(),
+            .schedule = sgd.schedule() == proto::SCHEDULE_INVERSE_SCALING
+                            ? ml::SgdOptions::Schedule::kInverseScaling
+                            : ml::SgdOptions::Schedule::kConstant,
+            .power = sgd.power(),
+            .l2 = sgd.l2(),
+            .loss = loss_of(sgd.loss(), task)};
 }
 
-Result<std::unique_ptr<ml::Learner>> learner_of(const proto::Model& model) {
+Result<ml::LearnerOptions> learner_options(const proto::Model& model) {
     const proto::Learner& learner = model.learner();
     switch (learner.kind_case()) {
         case proto::Learner::kFtrl:
-            return ml::Ftrl::create({.alpha = learner.ftrl().alpha(),
-                                     .beta = learner.ftrl().beta(),
-                                     .l1 = learner.ftrl().l1(),
-                                     .l2 = learner.ftrl().l2(),
-                                     .loss = loss_of(learner.ftrl().loss(), model.task())});
+            return ml::FtrlOptions{.alpha = learner.ftrl().alpha(),
+                                   .beta = learner.ftrl().beta(),
+                                   .l1 = learner.ftrl().l1(),
+                                   .l2 = learner.ftrl().l2(),
+                                   .loss = loss_of(learner.ftrl().loss(), model.task())};
         case proto::Learner::kSgd:
-            return make_sgd(learner.sgd(), model.task());
+            return sgd_options(learner.sgd(), model.task());
         case proto::Learner::kAdagrad:
-            return ml::AdaGrad::create({.rate = learner.adagrad().rate(),
-                                        .epsilon = learner.adagrad().epsilon(),
-                                        .beta = learner.adagrad().beta(),
-                                        .loss = loss_of(learner.adagrad().loss(), model.task())});
+            return ml::AdaGradOptions{.rate = learner.adagrad().rate(),
+                                      .epsilon = learner.adagrad().epsilon(),
+                                      .beta = learner.adagrad().beta(),
+                                      .loss = loss_of(learner.adagrad().loss(), model.task())};
         case proto::Learner::kAdpredictor:
-            return ml::AdPredictor::create(
-                {.beta = learner.adpredictor().beta(),
-                 .prior_variance = learner.adpredictor().prior_variance(),
-                 .epsilon = learner.adpredictor().epsilon(),
-                 .prior_rate = learner.adpredictor().prior_rate()});
+            return ml::AdPredictorOptions{.beta = learner.adpredictor().beta(),
+                                          .prior_variance = learner.adpredictor().prior_variance(),
+                                          .epsilon = learner.adpredictor().epsilon(),
+                                          .prior_rate = learner.adpredictor().prior_rate()};
         case proto::Learner::KIND_NOT_SET:
             break;
     }
     return fail(Code::kInvalidOption, "a model without a learner: {}", model.name());
+}
+
+Result<std::unique_ptr<ml::Learner>> learner_of(const proto::Model& model) {
+    MILLRACE_TRY_ASSIGN(const ml::LearnerOptions options, learner_options(model));
+    return ml::make_learner(options);
 }
 
 // The train step that teaches `model`; null when nobody does.

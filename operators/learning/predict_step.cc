@@ -15,9 +15,12 @@ std::size_t rounded(std::size_t bytes) {
     return (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-bool knows_variance(const proto::Job& job, const std::string& model) {
+// True when the model's learner gives the variance of its predictions.
+Result<bool> knows_variance(const proto::Job& job, const std::string& model) {
     const proto::Model* found = find_model(job, model);
-    return found != nullptr && found->learner().has_adpredictor();
+    if (found == nullptr) return fail(Code::kInvalidArgument, "no such model: {}", model);
+    MILLRACE_TRY_ASSIGN(const auto learner, make_learner(*found));
+    return learner->view_lanes() == ml::ServingView::Lanes::kMeanAndVariance;
 }
 
 Result<std::vector<std::size_t>> kept_columns(const proto::PredictStep& step,
@@ -47,7 +50,8 @@ Result<OutputSchemas> schemas(const OperatorRequest& request) {
     for (const std::string& model : step.models()) {
         const std::string prefix = "predictions." + model + ".";
         fields.push_back({prefix + "score", {.kind = data::Kind::kFloat32}});
-        if (knows_variance(request.job, model)) {
+        MILLRACE_TRY_ASSIGN(const bool has_variance, knows_variance(request.job, model));
+        if (has_variance) {
             fields.push_back({prefix + "variance", {.kind = data::Kind::kFloat32}});
         }
         fields.push_back({prefix + "version", {.kind = data::Kind::kInt64}});
@@ -65,9 +69,9 @@ Result<std::unique_ptr<Operator>> make(const OperatorRequest& request, JobResour
     for (const std::string& name : step.models()) {
         MILLRACE_TRY_ASSIGN(const SharedModel* model, resources.model(name));
         MILLRACE_TRY_ASSIGN(const std::size_t column, features_column(request.job, name, input));
-        targets.push_back({.model = model,
-                           .features_column = column,
-                           .has_variance = knows_variance(request.job, name)});
+        MILLRACE_TRY_ASSIGN(const bool has_variance, knows_variance(request.job, name));
+        targets.push_back(
+            {.model = model, .features_column = column, .has_variance = has_variance});
     }
     return std::make_unique<PredictStep>(std::move(targets), std::move(kept),
                                          std::move(output.main));

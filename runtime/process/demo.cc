@@ -89,7 +89,7 @@ cli::ExitCode run_demo(const cli::CommandLine& line, const jobfile::ExpressionCh
                broker != nullptr ? "embedded" : "real", connection.brokers);
     write_address(line.port_file, connection.brokers);
     ForegroundJob demo(line);
-    demo.add_helper_job(std::move(*generator));
+    demo.add_side_job(std::move(*generator));
     const cli::ExitCode code = demo.run(std::move(*click_job), kCtrJob, connection);
     if (broker != nullptr)
         fmt::print(stderr, "the embedded broker and its topics are gone with this process\n");

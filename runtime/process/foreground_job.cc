@@ -37,8 +37,8 @@ Status ForegroundJob::start(const proto::Job& job, const operators::KafkaConnect
     if (line.log_level == "info") line.log_level = "warn";
     MILLRACE_TRY(node_->start_jobmanager(line, "", nullptr));
     auto slots = static_cast<std::uint32_t>(std::max(jobfile::slots_needed(job), 1));
-    for (const proto::Job& helper : helpers_) {
-        slots += static_cast<std::uint32_t>(std::max(jobfile::slots_needed(helper), 1));
+    for (const proto::Job& side_job : side_jobs_) {
+        slots += static_cast<std::uint32_t>(std::max(jobfile::slots_needed(side_job), 1));
     }
     MILLRACE_TRY_ASSIGN(const auto budget, budget_of(line, slots));
     return node_->start_taskmanager(line, budget, {"127.0.0.1", node_->jobmanager().port()});
@@ -67,7 +67,7 @@ void ForegroundJob::submit_when_ready(proto::Job job, std::string document) {
                                  });
         return;
     }
-    submit_helpers(0, [this, job = std::move(job), document = std::move(document)] {
+    submit_side_jobs(0, [this, job = std::move(job), document = std::move(document)] {
         node_->jobmanager().submit(job, document, [this](Result<JobId> submitted) {
             if (!submitted) return end(exit_with(submitted.error()));
             id_ = *submitted;
@@ -76,12 +76,12 @@ void ForegroundJob::submit_when_ready(proto::Job job, std::string document) {
     });
 }
 
-void ForegroundJob::submit_helpers(std::size_t next, std::function<void()> then) {
-    if (next == helpers_.size()) return then();
-    node_->jobmanager().submit(helpers_[next], "",
+void ForegroundJob::submit_side_jobs(std::size_t next, std::function<void()> then) {
+    if (next == side_jobs_.size()) return then();
+    node_->jobmanager().submit(side_jobs_[next], "",
                                [this, next, then = std::move(then)](Result<JobId> submitted) {
                                    if (!submitted) return end(exit_with(submitted.error()));
-                                   submit_helpers(next + 1, then);
+                                   submit_side_jobs(next + 1, then);
                                });
 }
 

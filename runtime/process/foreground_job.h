@@ -26,7 +26,7 @@ class ForegroundJob {
     cli::ExitCode run(proto::Job job, std::string document,
                       const operators::KafkaConnection& kafka);
     // A job that runs beside the main one and before it, for example a generator.
-    void add_helper_job(proto::Job job) { helpers_.push_back(std::move(job)); }
+    void add_side_job(proto::Job job) { side_jobs_.push_back(std::move(job)); }
     // Called once a second while the job runs.
     void on_second(std::function<void(const jobmanager::JobEntry&)> listener) {
         on_second_ = std::move(listener);
@@ -35,12 +35,12 @@ class ForegroundJob {
   private:
     Status start(const proto::Job& job, const operators::KafkaConnection& kafka);
     void submit_when_ready(proto::Job job, std::string document);
-    void submit_helpers(std::size_t next, std::function<void()> then);
+    void submit_side_jobs(std::size_t next, std::function<void()> then);
     void watch();
     void end(cli::ExitCode code);
 
     const cli::CommandLine& line_;
-    std::vector<proto::Job> helpers_;
+    std::vector<proto::Job> side_jobs_;
     std::optional<Node> node_;
     std::optional<LiveTable> table_;
     std::function<void(const jobmanager::JobEntry&)> on_second_;

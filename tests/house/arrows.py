@@ -22,11 +22,10 @@ ALLOWED = {
     "data": ("base", "memory"),
     "graph": ("base", "proto"),
     "state": ("base", "memory", "data"),
-    "checkpoint": ("base", "proto"),
     "operators": ("base", "data", "state", "ml", "proto"),
     "task": ("data", "net", "state", "operators"),
     "jobmanager": ("base", "graph", "net", "proto"),
-    "taskmanager": ("task", "graph", "checkpoint", "config", "jobfile"),
+    "taskmanager": ("task", "graph", "config", "jobfile"),
     "web": ("base", "proto", "net", "jobmanager"),
     "cli": ("base", "config", "jobfile", "proto", "net"),
 }

@@ -52,8 +52,7 @@ CHANCE = re.compile(
 CHANCE_ALLOWED = (
     "runtime/base/",
     "runtime/process/node.cc",  # Draws the seed of a process that nobody gave one.
-    "runtime/cli/client_verbs.cc",
-        "runtime/cli/memory_sums.cc",  # `--wait` asks a server that may be on another machine.
+    "runtime/cli/client_verbs.cc",  # `--wait` asks a server that may be on another machine.
     "tests/integration/",
     "tests/bench/",
 )
