@@ -1,6 +1,7 @@
 // Prints ns a row, on one core, of the two ways out of a task: typed rows of 250 bytes through the
 // slice codec (whole batches, and key-hashed: a quarter of the rows listed), and prediction records
-// of about 91 bytes as JSON. Takes google-benchmark's flags; five repetitions unless told otherwise.
+// of about 91 bytes as JSON. Takes google-benchmark's flags; five repetitions unless told
+// otherwise.
 
 #include <charconv>
 #include <cstring>

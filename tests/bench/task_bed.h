@@ -7,7 +7,8 @@
 //     bed.run(2);
 //
 // Threads:    one owner; run() steps the tasks on workers of its own.
-// Ownership:  owns tasks and metrics; memory and channels belong to the caller, and outlive the tasks.
+// Ownership:  owns tasks and metrics; memory and channels belong to the caller and outlive the
+//             tasks.
 // Limits:     those of the memory given.
 // Failure:    aborts: a benchmark has nothing to go on with.
 
