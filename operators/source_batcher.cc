@@ -18,40 +18,53 @@ void SourceBatcher::name_split(std::int32_t split, std::string name) {
 
 Result<std::size_t> SourceBatcher::add(std::span<const RawRecord> records, Output& output) {
     output_ = &output;
-    rejected_ = false;
+    rejected_bytes_ = 0;
     const bool was_empty = is_empty();
     MILLRACE_TRY_ASSIGN(const std::size_t taken, decode(records));
-    if (builder_.is_full() || rejected_)
+    if (builder_.is_full() || rejected_bytes_ > 0 || taken < records.size())
         flush(output);
     else if (was_empty && !is_empty())
         due_ = clock_.now() + options_.linger;
     return taken;
 }
 
-// Hands runs of records of acceptable length to the decoder, until the batch is full.
+// The records from the first on that may be decoded in one go: of acceptable length, and together
+// no more than a batch, unless the first alone is.
+std::span<const RawRecord> SourceBatcher::piece_of(std::span<const RawRecord> records) const {
+    std::size_t count = 0;
+    std::size_t bytes = 0;
+    for (; count < records.size(); ++count) {
+        const std::size_t size = records[count].payload.size();
+        if (size > options_.record_bytes_max) break;
+        bytes += size;
+        if (count > 0 && bytes > kPieceBytes) break;
+    }
+    return records.first(count);
+}
+
+// Hands pieces of the records to the decoder, until the batch is full, enough was rejected, or the
+// decoder has no memory for more.
 Result<std::size_t> SourceBatcher::decode(std::span<const RawRecord> records) {
     std::size_t taken = 0;
-    while (taken < records.size()) {
-        const auto rest = records.subspan(taken);
-        const auto too_long = std::find_if(rest.begin(), rest.end(), [&](const RawRecord& record) {
-            return record.payload.size() > options_.record_bytes_max;
-        });
-        const auto run = rest.first(static_cast<std::size_t>(too_long - rest.begin()));
-        if (!run.empty()) {
-            MILLRACE_TRY(builder_.begin());
-            MILLRACE_TRY_ASSIGN(const std::size_t decoded, decoder_->decode(run, builder_, *this));
-            taken += decoded;
-            if (builder_.is_full()) return taken;
+    while (taken < records.size() && rejected_bytes_ < kRejectedBytesMax) {
+        const auto piece = piece_of(records.subspan(taken));
+        if (piece.empty()) {
+            MILLRACE_TRY(reject_too_long(records[taken++]));
+            continue;
         }
-        if (too_long == rest.end()) continue;
-        const std::string message =
-            fmt::format("the record has {} bytes; at most {} are allowed", too_long->payload.size(),
-                        options_.record_bytes_max);
-        MILLRACE_TRY(on_bad_record({.payload = {}, .key = {}, .position = too_long->position},
-                                   "too_long", message, ""));
-        ++taken;
+        MILLRACE_TRY(builder_.begin());
+        MILLRACE_TRY_ASSIGN(const std::size_t decoded, decoder_->decode(piece, builder_, *this));
+        taken += decoded;
+        if (builder_.is_full() || decoded < piece.size()) break;
     }
     return taken;
+}
+
+Status SourceBatcher::reject_too_long(const RawRecord& record) {
+    const std::string message = fmt::format("the record has {} bytes; at most {} are allowed",
+                                            record.payload.size(), options_.record_bytes_max);
+    return on_bad_record({.payload = {}, .key = {}, .position = record.position}, "too_long",
+                         message, "");
 }
 
 Status SourceBatcher::reject_unread(const data::Position& position, std::string_view code,
@@ -73,7 +86,7 @@ void SourceBatcher::flush(Output& output) {
 
 Status SourceBatcher::on_bad_record(const RawRecord& record, std::string_view code,
                                     std::string_view message, std::string_view field) {
-    rejected_ = true;
+    rejected_bytes_ += record.payload.size() + record.key.size() + kRejectionBytes;
     return output_->reject({.code = code,
                             .message = message,
                             .field = field,

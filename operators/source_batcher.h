@@ -6,7 +6,8 @@
 //
 // Threads:    the task's.
 // Ownership:  owns the decoder; borrows the context. Records need to live for the call only.
-// Limits:     record_bytes_max a record; one batch a call.
+// Limits:     record_bytes_max a record; one batch a call, and kRejectedBytesMax of rejected records
+//             with the piece that passes it: they leave at once, and nobody asked for room between.
 // Failure:    an Error is the task's: memory, or the job's threshold of bad records.
 
 #pragma once
@@ -35,13 +36,18 @@ struct BatchingOptions {
 
 class SourceBatcher final : private BadRecords {
   public:
+    // Records that are decoded together, unless one alone is longer.
+    static constexpr std::size_t kPieceBytes = data::kBytesTarget;
+    static constexpr std::size_t kRejectedBytesMax = data::kBytesTarget;
+
     SourceBatcher(std::unique_ptr<RecordDecoder> decoder, BatchingOptions options,
                   OperatorContext& context);
 
     // What dead letters say about where a record came from. `split` is its index.
     void name_split(std::int32_t split, std::string name);
 
-    // Takes records in order and returns how many; stops early after emitting a batch.
+    // Takes records in order and returns how many, at least one; stops early after emitting a
+    // batch.
     Result<std::size_t> add(std::span<const RawRecord> records, Output& output);
     // Counts a record that is too long, or damaged beyond its frame, by its position only.
     Status reject_unread(const data::Position& position, std::string_view code,
@@ -58,9 +64,13 @@ class SourceBatcher final : private BadRecords {
     [[nodiscard]] TimePoint due() const { return is_empty() ? TimePoint::max() : due_; }
 
   private:
+    static constexpr std::size_t kRejectionBytes = 256;  // Besides the record: names and reason.
+
     Status on_bad_record(const RawRecord& record, std::string_view code, std::string_view message,
                          std::string_view field) override;
+    [[nodiscard]] std::span<const RawRecord> piece_of(std::span<const RawRecord> records) const;
     Result<std::size_t> decode(std::span<const RawRecord> records);
+    Status reject_too_long(const RawRecord& record);
     [[nodiscard]] std::string_view split_name(std::int32_t split) const;
 
     const std::unique_ptr<RecordDecoder> decoder_;
@@ -70,8 +80,8 @@ class SourceBatcher final : private BadRecords {
 
     data::BatchBuilder builder_;
     TimePoint due_{};
-    Output* output_ = nullptr;  // Set while a call to add() runs.
-    bool rejected_ = false;     // In this call.
+    Output* output_ = nullptr;        // Set while a call to add() runs.
+    std::size_t rejected_bytes_ = 0;  // In this call; what a dead letter takes, about.
 };
 
 }  // namespace millrace::operators
