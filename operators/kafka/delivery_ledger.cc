@@ -32,6 +32,13 @@ void DeliveryLedger::settle(const rd_kafka_message_t& message) {
     settled_.store(settled_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 
+Result<bool> DeliveryLedger::is_settled() const {
+    // In this order: a report that comes between the two looks may be the last one, and a failure.
+    const bool all = settled() == sent_;
+    if (auto given_up = failure()) return std::unexpected(*std::move(given_up));
+    return all;
+}
+
 std::optional<Error> DeliveryLedger::failure() const {
     if (!failed_.load(std::memory_order_acquire)) return std::nullopt;
     const MutexLock lock(mutex_);

@@ -29,7 +29,9 @@ class DeliveryLedger {
     void sent(std::uint64_t records) { sent_ += records; }
     [[nodiscard]] std::uint64_t sent() const { return sent_; }
     [[nodiscard]] std::uint64_t settled() const { return settled_.load(std::memory_order_acquire); }
-    [[nodiscard]] bool all_settled() const { return settled() == sent_; }
+    // True when every record sent was acknowledged, false while some are open. Errors: that of the
+    // first record that was given up.
+    [[nodiscard]] Result<bool> is_settled() const MILLRACE_EXCLUDES(mutex_);
     // The first record that was given up, with topic, partition and cause.
     [[nodiscard]] std::optional<Error> failure() const MILLRACE_EXCLUDES(mutex_);
 

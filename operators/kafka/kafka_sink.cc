@@ -286,7 +286,8 @@ Progress KafkaSink::block() {
 
 Result<Progress> KafkaSink::wait_for_acknowledgements() {
     MILLRACE_TRY(check_health());
-    if (!ledger_->all_settled()) return block();
+    MILLRACE_TRY_ASSIGN(const bool settled, ledger_->is_settled());
+    if (!settled) return block();
     waiting_ = false;
     gauges_.blocked_seconds->set(0);
     return Progress::kDone;
@@ -314,7 +315,8 @@ Status KafkaSink::on_tick(Output&) {
         tick_at_ = now + kTickWaiting;
         context_->waker.wake();
     } else {
-        tick_at_ = ledger_->all_settled() ? TimePoint::max() : now + kTickOutstanding;
+        MILLRACE_TRY_ASSIGN(const bool settled, ledger_->is_settled());
+        tick_at_ = settled ? TimePoint::max() : now + kTickOutstanding;
     }
     return {};
 }

@@ -1,0 +1,84 @@
+#include "operators/kafka/delivery_ledger.h"
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include <catch2/catch.hpp>
+
+namespace millrace::operators {
+namespace {
+
+// A producer that never connects: reports need a topic to name.
+struct Producer {
+    KafkaHandle handle{rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), nullptr, 0)};
+    KafkaTopic topic{rd_kafka_topic_new(handle.get(), "out", nullptr)};
+
+    [[nodiscard]] rd_kafka_message_t report(DeliveryLedger& ledger, rd_kafka_resp_err_t error) {
+        rd_kafka_message_t message{};
+        message.err = error;
+        message.rkt = topic.get();
+        message._private = &ledger;
+        return message;
+    }
+};
+
+void settle(Producer& producer, DeliveryLedger& ledger, rd_kafka_resp_err_t error) {
+    const rd_kafka_message_t message = producer.report(ledger, error);
+    DeliveryLedger::on_delivery(producer.handle.get(), &message, nullptr);
+}
+
+}  // namespace
+
+TEST_CASE("DeliveryLedger is settled when every record was acknowledged", "[operators][kafka]") {
+    Producer producer;
+    DeliveryLedger ledger;
+    CHECK(ledger.is_settled() == true);
+    ledger.sent(2);
+    settle(producer, ledger, RD_KAFKA_RESP_ERR_NO_ERROR);
+    CHECK(ledger.is_settled() == false);
+    settle(producer, ledger, RD_KAFKA_RESP_ERR_NO_ERROR);
+    CHECK(ledger.is_settled() == true);
+}
+
+TEST_CASE("DeliveryLedger keeps the first record that was given up", "[operators][kafka]") {
+    Producer producer;
+    DeliveryLedger ledger;
+    ledger.sent(3);
+    settle(producer, ledger, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    settle(producer, ledger, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    const auto settled = ledger.is_settled();
+    REQUIRE_FALSE(settled);
+    CHECK(settled.error().code == Code::kPermissionDenied);
+}
+
+TEST_CASE("DeliveryLedger never takes a record that was given up for an acknowledged one",
+          "[operators][kafka]") {
+    // Another sink's task serves the client while this one asks.
+    constexpr std::size_t kRounds = 100'000;
+    Producer producer;
+    std::vector<std::unique_ptr<DeliveryLedger>> ledgers;
+    for (std::size_t i = 0; i < kRounds; ++i) {
+        ledgers.push_back(std::make_unique<DeliveryLedger>());
+        ledgers.back()->sent(1);
+    }
+    std::atomic<std::size_t> asked{0};
+    std::thread server([&] {
+        for (std::size_t i = 0; i < kRounds; ++i) {
+            while (asked.load() < i) {
+            }
+            settle(producer, *ledgers[i], RD_KAFKA_RESP_ERR__MSG_TIMED_OUT);
+        }
+    });
+    std::size_t mistaken = 0;
+    for (std::size_t i = 0; i < kRounds; ++i) {
+        asked.store(i);
+        Result<bool> settled = false;
+        while (settled == false) settled = ledgers[i]->is_settled();
+        mistaken += settled.has_value() ? 1 : 0;
+    }
+    server.join();
+    CHECK(mistaken == 0);
+}
+
+}  // namespace millrace::operators
