@@ -43,7 +43,9 @@ Status check_shape(const MemoryManager::Options& options) {
                     options.bytes, options.slot_count, options.page_bytes);
     }
     if (options.bytes / options.page_bytes > std::numeric_limits<std::uint32_t>::max() / 2) {
-        return fail(Code::kInvalidArgument, "managed region has too many pages: {}",
+        return fail(Code::kInvalidArgument,
+                    "managed region has too many pages: {}. Hint: raise "
+                    "taskmanager.memory.segment-size",
                     options.bytes / options.page_bytes);
     }
     return {};

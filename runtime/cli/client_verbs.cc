@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include "proto/job.pb.h"
+#include "runtime/cli/exit_codes.h"
 #include "runtime/cli/job_documents.h"
 #include "runtime/net/http_client.h"
 
@@ -35,7 +36,7 @@ std::expected<net::HttpResponse, ExitCode> call(const CommandLine& line, std::st
                         .deadline = kDeadline});
     if (!response) {
         fmt::print(stderr, "millrace: {}\n", response.error().message);
-        return std::unexpected(ExitCode::kUnavailable);
+        return std::unexpected(exit_code_of(response.error().code));
     }
     return std::move(*response);
 }
@@ -74,7 +75,7 @@ ExitCode refused(const net::HttpResponse& response) {
         fmt::print(stderr, "  {} [{}]\n", text_at(diagnostic, "message"),
                    text_at(diagnostic, "code"));
     }
-    return response.status == 422 ? ExitCode::kBadConfig : ExitCode::kFailed;
+    return exit_code_of(response.status, error ? std::string() : text_at(body, "code"));
 }
 
 std::expected<json::value, ExitCode> get(const CommandLine& line, const std::string& target) {

@@ -1,8 +1,7 @@
 // The verbs that talk to a JobManager over REST.
 //
 // Threads:    main's; calls block with a deadline.
-// Failure:    69 when nobody answers, 78 for a job that is not valid, 1 for a refusal; the server's
-//             own words are printed.
+// Failure:    the server's own words are printed; exit codes as exit_codes.h says.
 
 #pragma once
 

@@ -6,12 +6,22 @@
 #include <CLI/CLI.hpp>
 
 #include "runtime/config/suggestion.h"
+#include "runtime/net/address.h"
 
 namespace millrace::cli {
 namespace {
 
 // In seconds.
 const std::map<std::string, std::int64_t> kTimeUnits{{"s", 1}, {"m", 60}, {"h", 3600}};
+
+// host:port, or a host where the flag has a port of its own.
+CLI::Validator is_address() {
+    return {[](const std::string& text) {
+                const auto address = net::parse_address(text, 1);
+                return address ? std::string() : address.error().message;
+            },
+            "HOST:PORT"};
+}
 
 void add_document_flags(CLI::App& verb, CommandLine& line) {
     auto* files = verb.add_option("file", line.files, "Job file.");
@@ -37,6 +47,7 @@ void add_output_flag(CLI::App& verb, CommandLine& line) {
 
 void add_server_flag(CLI::App& verb, CommandLine& line) {
     verb.add_option("--server", line.server, "REST address of the JobManager.")
+        ->check(is_address())
         ->envname("MILLRACE_SERVER");
 }
 
@@ -59,7 +70,9 @@ void add_process_flags(CLI::App& verb, CommandLine& line) {
 }
 
 void add_jobmanager_flags(CLI::App& verb, CommandLine& line) {
-    verb.add_option("--rest", line.server, "Address of REST and health.")->envname("MILLRACE_REST");
+    verb.add_option("--rest", line.server, "Address of REST and health.")
+        ->check(is_address())
+        ->envname("MILLRACE_REST");
     verb.add_option("--kafka", line.kafka, "Brokers of the cluster `default`.")
         ->envname("KAFKA_BROKERS");
     verb.add_flag("--allow-inline-kafka", line.allow_inline_kafka,
@@ -73,7 +86,7 @@ void add_jobmanager_flags(CLI::App& verb, CommandLine& line) {
 }
 
 void add_taskmanager_flags(CLI::App& verb, CommandLine& line) {
-    verb.add_option("--data", line.data, "Address of the data plane.");
+    verb.add_option("--data", line.data, "Address of the data plane.")->check(is_address());
     verb.add_option("--workers", line.workers, "Worker threads; 0 is one a core.")
         ->check(CLI::Range(0, 256));
 }
@@ -83,19 +96,26 @@ void add_process_verbs(CLI::App& app, CommandLine& line) {
     add_process_flags(*jobmanager, line);
     add_jobmanager_flags(*jobmanager, line);
     jobmanager->add_option("--control", line.jobmanager, "Address for TaskManagers.")
+        ->check(is_address())
         ->envname("MILLRACE_CONTROL");
 
     CLI::App* taskmanager = app.add_subcommand("taskmanager", "Runs a TaskManager.");
     add_process_flags(*taskmanager, line);
     add_taskmanager_flags(*taskmanager, line);
     taskmanager->add_option("--jobmanager", line.jobmanager, "Control address of the JobManager.")
+        ->check(is_address())
         ->envname("MILLRACE_JOBMANAGER");
+    taskmanager
+        ->add_option("--metrics", line.metrics, "Address of health and metrics; none if absent.")
+        ->check(is_address())
+        ->envname("MILLRACE_METRICS");
 
     CLI::App* local = app.add_subcommand("local", "Runs both in one process.");
     add_process_flags(*local, line);
     add_jobmanager_flags(*local, line);
     add_taskmanager_flags(*local, line);
-    local->add_option("--control", line.jobmanager, "Address for more TaskManagers.");
+    local->add_option("--control", line.jobmanager, "Address for more TaskManagers.")
+        ->check(is_address());
 
     CLI::App* run = app.add_subcommand("run", "Runs a job here, in the foreground, until it ends.");
     add_document_flags(*run, line);

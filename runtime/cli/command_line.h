@@ -11,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "runtime/base/clock.h"
+
 namespace millrace::cli {
 
 // Exit codes, from sysexits.h where it has one.
@@ -46,6 +48,7 @@ enum class Verb : std::uint8_t {
 enum class OutputForm : std::uint8_t { kTable, kJson };
 
 struct CommandLine {
+    TimePoint started{};  // When the process began; main's.
     Verb verb = Verb::kVersion;
     OutputForm output = OutputForm::kTable;
 
@@ -64,6 +67,7 @@ struct CommandLine {
     std::string server = "127.0.0.1:8081";      // REST.
     std::string jobmanager = "127.0.0.1:6123";  // Control.
     std::string data = "127.0.0.1:0";           // Data plane.
+    std::string metrics;                        // Health and metrics; empty: no port.
     std::string cluster = "millrace";
     bool allow_remote = false;  // Listen beyond loopback.
     bool allow_inline_kafka = false;

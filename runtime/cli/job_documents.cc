@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 
 #include "proto/job.pb.h"
+#include "runtime/cli/exit_codes.h"
 #include "runtime/jobfile/error_codes.h"
 #include "runtime/jobfile/model_memory.h"
 #include "runtime/jobfile/render.h"
@@ -36,9 +37,11 @@ std::expected<std::vector<jobfile::JobText>, ExitCode> read_texts(
     for (const std::string& path : paths) {
         auto text = read_file(path);
         if (!text) {
+            const int cause = errno;
             fmt::print(stderr, "millrace: cannot read the job file {}: {}\n", path,
-                       std::strerror(errno));
-            return std::unexpected(ExitCode::kBadConfig);
+                       std::strerror(cause));
+            return std::unexpected(cause == EACCES ? ExitCode::kNotPermitted
+                                                   : ExitCode::kBadConfig);
         }
         texts.push_back({.name = path, .text = std::move(*text)});
     }
@@ -152,7 +155,7 @@ ExitCode explain(const CommandLine& line, const jobfile::ExpressionChecker* expr
     if (line.output == OutputForm::kTable) print_job(job);
     if (!sums) {
         fmt::print(stderr, "millrace: {}\n", sums.error().message);
-        return ExitCode::kBadConfig;
+        return exit_code_of(sums.error().code);
     }
     fmt::print("{}", line.output == OutputForm::kJson ? json_of(*sums, job.name()) + "\n"
                                                       : text_of(*sums));

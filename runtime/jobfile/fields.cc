@@ -307,7 +307,20 @@ class FieldCheck {
             stream.shape.fields = std::move(kept);
             stream.shape.open = false;
         }
+        add_predictions(step, stream);
         stream.shape.described = fmt::format("what `{}` keeps", step.name());
+    }
+
+    // What `predict` adds to each record, as operators/learning/predict_step.cc does.
+    void add_predictions(const proto::Step& step, Stream& stream) const {
+        for (const std::string& name : step.predict().models()) {
+            const std::string prefix = "predictions." + name + ".";
+            std::vector<ShapeField>& fields = stream.shape.fields;
+            fields.push_back({prefix + "score", ValueType::kFloat32, false});
+            if (names_.model(name)->learner().has_adpredictor())
+                fields.push_back({prefix + "variance", ValueType::kFloat32, false});
+            fields.push_back({prefix + "version", ValueType::kInt64, false});
+        }
     }
 
     void warn_of_label(const proto::Step& step) {

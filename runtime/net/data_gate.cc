@@ -37,10 +37,9 @@ Status GateState::start() {
     return {};
 }
 
-Result<memory::LocalBufferPool*> GateState::make_exclusive(const ChannelKey& key,
-                                                           std::function<void()> on_available) {
+Result<memory::LocalBufferPool*> GateState::make_exclusive(std::function<void()> on_available) {
     MILLRACE_TRY_ASSIGN(auto made,
-                        pool_.create_pool(fmt::format("{} channel {}", options.name, key.channel),
+                        pool_.create_pool(options.name,
                                           {.buffers_floor = options.exclusive_per_channel,
                                            .buffers_ceiling = options.exclusive_per_channel},
                                           std::move(on_available)));
@@ -92,7 +91,7 @@ InputState::InputState(std::shared_ptr<GateState> its_gate, const ChannelKey& na
       ring_(gate->options.exclusive_per_channel + gate->options.floating_ceiling + kEventsMax) {}
 
 Status InputState::start() {
-    auto made = gate->make_exclusive(key, [weak = weak_from_this()] {
+    auto made = gate->make_exclusive([weak = weak_from_this()] {
         if (const auto self = weak.lock()) self->post_top_up();
     });
     if (!made) return std::unexpected(std::move(made).error());

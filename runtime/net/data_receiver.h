@@ -50,8 +50,7 @@ class GateState : public std::enable_shared_from_this<GateState> {
     Status start();
     // Makes an exclusive pool, which lives as long as the gate. `on_available` rings from any
     // thread. Errors: kResourceExhausted.
-    Result<memory::LocalBufferPool*> make_exclusive(const ChannelKey& key,
-                                                    std::function<void()> on_available);
+    Result<memory::LocalBufferPool*> make_exclusive(std::function<void()> on_available);
     // Lends one buffer if the floating pool has one.
     std::optional<memory::NetworkBuffer> lend_floating() { return floating_->try_lend(); }
     // Serves `input` with floating buffers when some come back.

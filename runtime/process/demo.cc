@@ -11,6 +11,7 @@
 #include "operators/kafka/embedded_broker.h"
 #include "operators/kafka/kafka_directory.h"
 #include "runtime/jobfile/validate.h"
+#include "runtime/process/first_record.h"
 #include "runtime/process/foreground_job.h"
 #include "runtime/process/job_roles.h"
 
@@ -88,7 +89,16 @@ cli::ExitCode run_demo(const cli::CommandLine& line, const jobfile::ExpressionCh
     fmt::print(stderr, "{} Kafka  {}   (ad_clicks, ad_predictions, ad_quality, ctr_dlq)\n",
                broker != nullptr ? "embedded" : "real", connection.brokers);
     write_address(line.port_file, connection.brokers);
+    const SystemClock clock;
+    const FirstRecord first(connection, "ad_predictions", clock);
     ForegroundJob demo(line);
+    demo.on_watch([&, told = false]() mutable -> std::optional<std::string> {
+        const auto seen = first.seen();
+        if (told || !seen) return std::nullopt;
+        told = true;
+        return fmt::format("first prediction after {:.1f} s",
+                           std::chrono::duration<double>(*seen - line.started).count());
+    });
     demo.add_side_job(std::move(*generator));
     const cli::ExitCode code = demo.run(std::move(*click_job), kCtrJob, connection);
     if (broker != nullptr)

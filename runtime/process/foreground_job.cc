@@ -101,10 +101,8 @@ void ForegroundJob::watch() {
             deadline_ = TimePoint::max();
             (void)node_->jobmanager().cancel(*id_);
         }
-        if (++watches_ % kWatchesPerDraw == 0) {
-            table_->draw(entry);
-            if (on_second_) on_second_(entry);
-        }
+        if (auto news = news_ ? news_() : std::nullopt) table_->announce(*news);
+        if (++watches_ % kWatchesPerDraw == 0) table_->draw(entry);
         watch();
     });
 }

@@ -27,10 +27,8 @@ class ForegroundJob {
                       const operators::KafkaConnection& kafka);
     // A job that runs beside the main one and before it, for example a generator.
     void add_side_job(proto::Job job) { side_jobs_.push_back(std::move(job)); }
-    // Called once a second while the job runs.
-    void on_second(std::function<void(const jobmanager::JobEntry&)> listener) {
-        on_second_ = std::move(listener);
-    }
+    // Asked ten times a second while the job runs; what it answers is printed above the table.
+    void on_watch(std::function<std::optional<std::string>()> news) { news_ = std::move(news); }
 
   private:
     Status start(const proto::Job& job, const operators::KafkaConnection& kafka);
@@ -43,7 +41,7 @@ class ForegroundJob {
     std::vector<proto::Job> side_jobs_;
     std::optional<Node> node_;
     std::optional<LiveTable> table_;
-    std::function<void(const jobmanager::JobEntry&)> on_second_;
+    std::function<std::optional<std::string>()> news_;
     std::optional<JobId> id_;
     std::optional<cli::ExitCode> code_;
     TimePoint deadline_ = TimePoint::max();

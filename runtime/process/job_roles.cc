@@ -1,5 +1,7 @@
 #include "runtime/process/job_roles.h"
 
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <functional>
 
@@ -23,7 +25,9 @@ Status write_ports(const std::string& path, const Node& node, std::uint16_t cont
     file << "rest=" << node.rest_port() << "\ncontrol=" << control << "\n";
     file.close();
     if (!file || std::rename((path + ".partial").c_str(), path.c_str()) != 0) {
-        return fail(Code::kPermissionDenied, "cannot write the port file {}", path);
+        const int cause = errno;
+        return fail(cause == EACCES ? Code::kPermissionDenied : Code::kInvalidArgument,
+                    "cannot write the port file {}: {}", path, std::strerror(cause));
     }
     return {};
 }

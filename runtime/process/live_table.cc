@@ -75,15 +75,24 @@ std::string LiveTable::text_of(const jobmanager::JobEntry& entry) {
 void LiveTable::draw(const jobmanager::JobEntry& entry) {
     if (!is_terminal_ && ++draws_ % kDrawsPerLine != kFirstLineDraw) return;
     const std::string text = text_of(entry);
-    if (is_terminal_ && lines_drawn_ > 0) fmt::print(stderr, "\x1b[{}A\x1b[J", lines_drawn_);
+    erase();
     fmt::print(stderr, "{}", text);
     lines_drawn_ = static_cast<int>(std::count(text.begin(), text.end(), '\n'));
 }
 
+void LiveTable::announce(const std::string& line) {
+    erase();
+    fmt::print(stderr, "{}\n", line);
+}
+
 void LiveTable::finish(const jobmanager::JobEntry& entry) {
+    erase();
+    fmt::print(stderr, "{}", text_of(entry));
+}
+
+void LiveTable::erase() {
     if (is_terminal_ && lines_drawn_ > 0) fmt::print(stderr, "\x1b[{}A\x1b[J", lines_drawn_);
     lines_drawn_ = 0;
-    fmt::print(stderr, "{}", text_of(entry));
 }
 
 }  // namespace millrace::process

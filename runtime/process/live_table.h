@@ -20,10 +20,13 @@ class LiveTable {
 
     // Draws the job's progress; to be called about once a second.
     void draw(const jobmanager::JobEntry& entry);
+    // Prints a line that stays, above the table.
+    void announce(const std::string& line);
     // Prints the last figures as plain lines.
     void finish(const jobmanager::JobEntry& entry);
 
   private:
+    void erase();
     [[nodiscard]] std::string text_of(const jobmanager::JobEntry& entry);
 
     const Clock& clock_;

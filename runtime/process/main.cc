@@ -64,12 +64,14 @@ cli::ExitCode carry_out(const cli::CommandLine& line) {
 }  // namespace millrace::process
 
 int main(int argc, char** argv) {
+    const millrace::TimePoint started = millrace::SystemClock().now();
     try {
-        const auto parsed = millrace::cli::parse_command_line(argc, argv);
+        auto parsed = millrace::cli::parse_command_line(argc, argv);
         if (const auto* code = std::get_if<millrace::cli::ExitCode>(&parsed))
             return static_cast<int>(*code);
-        return static_cast<int>(
-            millrace::process::carry_out(std::get<millrace::cli::CommandLine>(parsed)));
+        auto& line = std::get<millrace::cli::CommandLine>(parsed);
+        line.started = started;
+        return static_cast<int>(millrace::process::carry_out(line));
     } catch (const std::exception& error) {
         // Third-party code's exceptions end here; ours do not exist.
         fmt::print(stderr, "millrace: {}\n", error.what());

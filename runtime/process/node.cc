@@ -11,10 +11,14 @@
 #include "memory/system_memory.h"
 #include "operators/registry.h"
 #include "runtime/base/log.h"
+#include "runtime/cli/exit_codes.h"
 
 namespace millrace::process {
 namespace {
 
+// Not of memory: metrics_address() reads it.
+constexpr std::string_view kMetricsPortKey = "metrics.prometheus.port";
+constexpr std::uint16_t kMetricsPortDefault = 9249;
 constexpr std::uint64_t kProcessBytesDefault = std::uint64_t{1728} << 20;
 
 // Ids of processes and jobs need not be secret, only different.
@@ -32,6 +36,19 @@ log::Level level_named(const std::string& name) {
 
 net::BindScope scope_of(const cli::CommandLine& line) {
     return line.allow_remote ? net::BindScope::kAnywhere : net::BindScope::kLoopback;
+}
+
+// Of the flag, else of the key; none means no port.
+Result<std::optional<net::Address>> metrics_address(const cli::CommandLine& line) {
+    std::string text = line.metrics;
+    for (const std::string& setting : line.settings) {
+        const std::string key = std::string(kMetricsPortKey) + "=";
+        if (text.empty() && setting.starts_with(key))
+            text = "127.0.0.1:" + setting.substr(key.size());
+    }
+    if (text.empty()) return std::nullopt;
+    MILLRACE_TRY_ASSIGN(const auto address, net::parse_address(text, kMetricsPortDefault));
+    return address;
 }
 
 }  // namespace
@@ -56,6 +73,7 @@ void Node::take_down() {
     blocking_.stop();
     taskmanager_.reset();
     http_.reset();
+    process_api_.reset();
     rest_.reset();
     jobmanager_.reset();
 }
@@ -113,7 +131,30 @@ Status Node::start_taskmanager(const cli::CommandLine& line, const memory::Memor
         .memory = budget};
     taskmanager_ = std::make_unique<taskmanager::TaskManager>(
         loop_, clock_, metrics_, operators::builtin_operators(), std::move(options));
-    return taskmanager_->start();
+    MILLRACE_TRY(taskmanager_->start());
+    MILLRACE_TRY_ASSIGN(const auto metrics, metrics_address(line));
+    return metrics ? start_metrics(line, *metrics) : Status{};
+}
+
+// What REST says of a JobManager's process, for a TaskManager that has one of its own.
+Status Node::start_metrics(const cli::CommandLine& line, const net::Address& address) {
+    process_api_ = std::make_unique<web::ProcessApi>(metrics_, MILLRACE_VERSION, [this] {
+        const bool is_registered = taskmanager_->is_registered();
+        return std::vector<web::HealthCheck>{
+            {.name = "memory"},
+            {.name = "data port"},
+            {.name = "registration",
+             .is_ready = is_registered,
+             .message = is_registered ? "" : "the JobManager has not taken this TaskManager yet"}};
+    });
+    http_ = std::make_unique<net::HttpServer>(
+        loop_, process_metrics_, net::HttpServer::Options{.scope = scope_of(line)},
+        [this](const net::HttpRequest& request, net::HttpResponder responder) {
+            process_api_->handle(request, std::move(responder));
+        });
+    MILLRACE_TRY(http_->listen(address));
+    log::info("health and metrics at port {}", http_->port());
+    return {};
 }
 
 Result<memory::MemoryBudget> budget_of(const cli::CommandLine& line, std::uint32_t slots_default) {
@@ -124,6 +165,7 @@ Result<memory::MemoryBudget> budget_of(const cli::CommandLine& line, std::uint32
         if (equals == std::string::npos) {
             return fail(Code::kInvalidOption, "-D wants key=value: {}", text);
         }
+        if (text.substr(0, equals) == kMetricsPortKey) continue;
         settings.push_back({.key = text.substr(0, equals), .value = text.substr(equals + 1)});
         has_slots = has_slots || settings.back().key == "taskmanager.numberOfTaskSlots";
     }
@@ -138,20 +180,7 @@ Result<memory::MemoryBudget> budget_of(const cli::CommandLine& line, std::uint32
 
 cli::ExitCode exit_with(const Error& error) {
     fmt::print(stderr, "millrace: {}\n", error.message);
-    switch (error.code) {
-        case Code::kInvalidOption:
-        case Code::kInvalidArgument:
-            return cli::ExitCode::kBadConfig;
-        case Code::kPermissionDenied:
-            return cli::ExitCode::kNotPermitted;
-        case Code::kUnavailable:
-        case Code::kAlreadyExists:
-            return cli::ExitCode::kUnavailable;
-        case Code::kDeadlineExceeded:
-            return cli::ExitCode::kTimedOut;
-        default:
-            return cli::ExitCode::kFailed;
-    }
+    return cli::exit_code_of(error.code);
 }
 
 }  // namespace millrace::process

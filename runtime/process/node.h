@@ -21,6 +21,7 @@
 #include "runtime/process/job_environment.h"
 #include "runtime/task/blocking_pool.h"
 #include "runtime/taskmanager/taskmanager.h"
+#include "runtime/web/process_api.h"
 #include "runtime/web/rest_api.h"
 
 namespace millrace::process {
@@ -52,6 +53,7 @@ class Node {
 
   private:
     void take_down();
+    Status start_metrics(const cli::CommandLine& line, const net::Address& address);
 
     SystemClock clock_;
     metrics::Registry metrics_;
@@ -62,6 +64,7 @@ class Node {
     DeploymentSums deployment_sums_;
     std::unique_ptr<jobmanager::JobManager> jobmanager_;
     std::unique_ptr<web::RestApi> rest_;
+    std::unique_ptr<web::ProcessApi> process_api_;
     std::unique_ptr<net::HttpServer> http_;
     std::unique_ptr<taskmanager::TaskManager> taskmanager_;
     bool was_interrupted_ = false;

@@ -39,6 +39,12 @@ class ChannelTable::Builder {
         return home(op, subtask) == plan_.self;
     }
 
+    // "learn (3/8)", as people read it.
+    std::string subtask_name(std::uint32_t op, std::uint32_t subtask) const {
+        return fmt::format("{} ({}/{})", plan_.graph.operators[op].name, subtask + 1,
+                           subtasks_of(op));
+    }
+
     data::SchemaPtr schema_of(const graph::Link& link) const {
         if (link.errors) return operators::errors_schema();
         const operators::OutputSchemas& output = plan_.schemas.outputs[link.from];
@@ -85,7 +91,8 @@ class ChannelTable::Builder {
         Waker* waker = plan_.ends.at({vertex_of(link.from), from}).waker;
         MILLRACE_TRY_ASSIGN(
             auto made,
-            pool_.create_pool(plan_.graph.operators[link.from].name + " out",
+            pool_.create_pool(subtask_name(link.from, from) + ", sending to " +
+                                  plan_.graph.operators[link.to].name,
                               {.buffers_floor = static_cast<std::uint32_t>(need.required),
                                .buffers_ceiling = static_cast<std::uint32_t>(need.target)},
                               [waker] { waker->wake(); }));
@@ -121,7 +128,8 @@ class ChannelTable::Builder {
             MILLRACE_TRY_ASSIGN(
                 auto gate,
                 data_plane_.open_gate(
-                    pool_, {.name = plan_.graph.operators[link.to].name + " in",
+                    pool_, {.name = subtask_name(link.to, to) + ", receiving from " +
+                                    plan_.graph.operators[link.from].name,
                             .exclusive_per_channel = need.exclusive_per_channel,
                             .floating_floor = static_cast<std::uint32_t>(need.floating_required),
                             .floating_ceiling = static_cast<std::uint32_t>(need.floating_max)}));

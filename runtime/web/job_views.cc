@@ -476,9 +476,11 @@ std::string flink_errors_json(std::string_view message) {
 }
 
 std::string problem_json(int status, std::string_view title, std::string_view detail,
-                         std::string_view diagnostics_json) {
-    std::string text = text_of(json::object{
-        {"type", "about:blank"}, {"title", title}, {"status", status}, {"detail", detail}});
+                         std::string_view diagnostics_json, std::string_view code) {
+    json::object problem{
+        {"type", "about:blank"}, {"title", title}, {"status", status}, {"detail", detail}};
+    if (!code.empty()) problem["code"] = code;
+    std::string text = text_of(problem);
     text.pop_back();
     return text + ",\"errors\":" + std::string(diagnostics_json) + "}";
 }

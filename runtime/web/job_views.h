@@ -36,7 +36,7 @@ namespace millrace::web {
 // Error bodies.
 [[nodiscard]] std::string flink_errors_json(std::string_view message);
 [[nodiscard]] std::string problem_json(int status, std::string_view title, std::string_view detail,
-                                       std::string_view diagnostics_json);
+                                       std::string_view diagnostics_json, std::string_view code);
 [[nodiscard]] std::string quoted(std::string_view text);
 
 }  // namespace millrace::web

@@ -22,6 +22,13 @@ std::vector<std::string_view> split_path(std::string_view path) {
     return segments;
 }
 
+// The path without its `/v1`.
+std::string joined(const std::vector<std::string_view>& segments) {
+    std::string path;
+    for (const std::string_view segment : segments) path += "/" + std::string(segment);
+    return path;
+}
+
 std::string_view query_value(std::string_view query, std::string_view key) {
     while (!query.empty()) {
         const std::string_view pair = query.substr(0, query.find('&'));
@@ -40,7 +47,8 @@ struct Path {
 };
 constexpr std::string_view kRead = "GET, HEAD";
 constexpr std::array kPaths{Path{"config", kRead},          Path{"findings", kRead},
-                            Path{"health", kRead},          Path{"jobs", "GET, HEAD, POST"},
+                            Path{"health", kRead},          Path{"health/live", kRead},
+                            Path{"health/ready", kRead},    Path{"jobs", "GET, HEAD, POST"},
                             Path{"jobs/overview", kRead},   Path{"jobs/*", "GET, HEAD, PATCH"},
                             Path{"jobs/*/document", kRead}, Path{"jobs/*/exceptions", kRead},
                             Path{"jobs/*/plan", kRead},     Path{"jobs/*/progress", kRead},
@@ -89,11 +97,12 @@ bool wants_problem(const net::HttpRequest& request) {
            std::string_view::npos;
 }
 
+// `code` is the name of an Error's code, by which a client tells causes of one status apart.
 net::HttpResponse problem(int status, std::string_view title, std::string_view detail,
-                          std::string_view diagnostics = "[]") {
+                          std::string_view diagnostics = "[]", std::string_view code = "") {
     return {.status = status,
             .content_type = "application/problem+json",
-            .body = problem_json(status, title, detail, diagnostics)};
+            .body = problem_json(status, title, detail, diagnostics, code)};
 }
 
 // In Flink's form, unless the client asks for a problem document.
@@ -113,7 +122,11 @@ net::HttpResponse json(std::string body) { return {.body = std::move(body)}; }
 RestApi::RestApi(jobmanager::JobManager& jobmanager, const metrics::Registry& metrics,
                  ReadDocument read_document, std::string version)
     : jobmanager_(jobmanager),
-      metrics_(metrics),
+      process_(metrics, version,
+               [] {
+                   // Whoever is asked here serves REST, and listens for TaskManagers before that.
+                   return std::vector<HealthCheck>{{.name = "rest"}, {.name = "control port"}};
+               }),
       read_document_(std::move(read_document)),
       version_(std::move(version)) {}
 
@@ -134,6 +147,8 @@ void RestApi::handle(net::HttpRequest request, net::HttpResponder responder) {
 }
 
 net::HttpResponse RestApi::get(const net::HttpRequest& request, const Segments& path) {
+    const std::string whole = joined(path);
+    if (ProcessApi::has(whole)) return process_.get(whole);
     if (path[0] == "jobs" && path.size() >= 2 && path[1] != "overview")
         return get_job(request, path);
     if (path[0] == "jobs" && path.size() == 1) return json(jobs_json(jobmanager_));
@@ -152,14 +167,6 @@ net::HttpResponse RestApi::get(const net::HttpRequest& request, const Segments& 
         return json(models_json(jobmanager_, query_value(request.query, "job")));
     if (path[0] == "findings" && path.size() == 1) {
         return json(findings_json(jobmanager_, query_value(request.query, "job")));
-    }
-    if (path[0] == "version")
-        return json("{\"version\":" + quoted(version_) + ",\"api-level\":\"2.0.0\"}");
-    if (path[0] == "metrics") {
-        return {.content_type = "text/plain; version=0.0.4", .body = metrics_.to_prometheus()};
-    }
-    if (path[0] == "health") {
-        return json(R"({"status":"ok","checks":[{"name":"control loop","status":"ok"}]})");
     }
     return unknown_path(request);
 }
@@ -213,8 +220,8 @@ void RestApi::submit(const net::HttpRequest& request, net::HttpResponder respond
     jobmanager_.submit(std::move(outcome.job), request.body, [shared](Result<JobId> submitted) {
         if (!submitted) {
             const Error& error = submitted.error();
-            return shared->send(
-                problem(status_of_refusal(error.code), "the job was refused", error.message));
+            return shared->send(problem(status_of_refusal(error.code), "the job was refused",
+                                        error.message, "[]", to_string(error.code)));
         }
         shared->send(
             {.status = 202, .body = "{\"jobUrl\":\"/jobs/" + submitted->to_string() + "\"}"});

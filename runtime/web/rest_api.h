@@ -21,6 +21,7 @@
 #include "runtime/jobmanager/jobmanager.h"
 #include "runtime/net/http_message.h"
 #include "runtime/net/http_server.h"
+#include "runtime/web/process_api.h"
 
 namespace millrace::web {
 
@@ -53,7 +54,7 @@ class RestApi {
     void submit(const net::HttpRequest& request, net::HttpResponder responder);
 
     jobmanager::JobManager& jobmanager_;
-    const metrics::Registry& metrics_;
+    const ProcessApi process_;
     const ReadDocument read_document_;
     const std::string version_;
 };

@@ -32,20 +32,39 @@ Finished millrace(std::vector<std::string> arguments) {
     return *std::move(finished);
 }
 
-Cluster::Cluster(const Options& options) {
+Cluster::Cluster(Options options) : options_(std::move(options)) {
+    start(jobmanager_arguments());
+    wait_for_ports();
+}
+
+std::vector<std::string> Cluster::jobmanager_arguments() const {
+    const auto local = [](std::uint16_t port) { return "127.0.0.1:" + std::to_string(port); };
+    std::vector<std::string> arguments{
+        "jobmanager",      "--control",   local(control_port_),        "--rest",
+        local(rest_port_), "--port-file", (folder_ / "ports").string()};
+    if (!options_.brokers.empty()) arguments.insert(arguments.end(), {"--kafka", options_.brokers});
+    arguments.insert(arguments.end(), options_.jobmanager_flags.begin(),
+                     options_.jobmanager_flags.end());
+    return arguments;
+}
+
+void Cluster::wait_for_ports() {
+    Process& process = jobmanager();
     const std::filesystem::path ports = folder_ / "ports";
-    std::vector<std::string> arguments{"jobmanager",  "--control",   "127.0.0.1:0", "--rest",
-                                       "127.0.0.1:0", "--port-file", ports.string()};
-    if (!options.brokers.empty()) {
-        arguments.insert(arguments.end(), {"--kafka", options.brokers});
-    }
-    arguments.insert(arguments.end(), options.jobmanager_flags.begin(),
-                     options.jobmanager_flags.end());
-    Process& process = start(arguments);
     REQUIRE(eventually([&] { return std::filesystem::exists(ports) || !process.running(); }));
     CAPTURE(process.errors());
     REQUIRE(process.running());
     read_ports(ports);
+}
+
+void Cluster::replace_jobmanager() {
+    jobmanager().kill();
+    REQUIRE(jobmanager().wait());
+    std::filesystem::remove(folder_ / "ports");
+    start(jobmanager_arguments());
+    processes_.front() = std::move(processes_.back());
+    processes_.pop_back();
+    wait_for_ports();
 }
 
 Cluster::~Cluster() {

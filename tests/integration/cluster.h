@@ -40,7 +40,7 @@ class Cluster {
     };
 
     // Returns when the JobManager's ports are open.
-    explicit Cluster(const Options& options);
+    explicit Cluster(Options options);
     Cluster(const Cluster&) = delete;
     Cluster& operator=(const Cluster&) = delete;
     ~Cluster();
@@ -67,6 +67,9 @@ class Cluster {
     // The process of the TaskManager that has given slots to jobs. REQUIRES: there is just one.
     support::Process& busy_taskmanager();
 
+    // Kills the JobManager, and starts another one at its ports.
+    void replace_jobmanager();
+
     [[nodiscard]] std::uint16_t rest_port() const { return rest_port_; }
     [[nodiscard]] std::uint16_t control_port() const { return control_port_; }
     [[nodiscard]] support::Process& jobmanager() { return processes_.front(); }
@@ -79,6 +82,10 @@ class Cluster {
     void read_ports(const std::filesystem::path& file);
     [[nodiscard]] std::string get(const std::string& target) const;
 
+    [[nodiscard]] std::vector<std::string> jobmanager_arguments() const;
+    void wait_for_ports();
+
+    const Options options_;
     support::TempDir folder_;
     std::deque<support::Process> processes_;  // The JobManager first.
     std::uint16_t rest_port_ = 0;

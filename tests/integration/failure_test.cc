@@ -86,5 +86,24 @@ TEST_CASE("a job waits for a TaskManager when none is left, and goes on in a new
     REQUIRE(cluster.free_slots() == 0);
 }
 
+TEST_CASE("a TaskManager serves the next JobManager after its own was killed", "[integration]") {
+    Cluster cluster({});
+    Process& taskmanager = cluster.start_taskmanager({.slots = 2});
+    cluster.submit(endless_job("numbers", 2));
+    cluster.wait_for_state("numbers", "RUNNING");
+    cluster.replace_jobmanager();
+    // It ended the old job's tasks first: they belong to nobody any more.
+    REQUIRE(support::eventually([&] { return cluster.free_slots() == 2; }));
+    REQUIRE(taskmanager.running());
+    REQUIRE_THAT(taskmanager.errors(), Contains("the JobManager is gone"));
+    REQUIRE(cluster.verb({"list", "-o", "json"}).output == "[]\n");
+    cluster.submit(endless_job("numbers", 2));
+    cluster.wait_for_state("numbers", "RUNNING");
+    (void)cluster.wait_for(
+        "numbers", [](const JobProgress& now) { return now.steps.front().records_in > 1'000; });
+    REQUIRE(cluster.progress("numbers").attempt == 1);
+    REQUIRE(cluster.free_slots() == 0);
+}
+
 }  // namespace
 }  // namespace millrace::integration

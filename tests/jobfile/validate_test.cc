@@ -136,6 +136,37 @@ TEST_CASE("training of input that ends is canonical, and a file has one reader",
     REQUIRE(job.steps(2).parallelism() == 1);
 }
 
+TEST_CASE("steps after a prediction read its scores and versions", "[jobfile]") {
+    const std::string head =
+        "version: 1\nname: scores\n"
+        "schemas:\n  click: { id: string, device: string, label: int32 }\n"
+        "sources:\n  clicks: { type: kafka, topic: clicks, schema: click }\n"
+        "features:\n  f: { columns: { device: hashed } }\n"
+        "models:\n  plain: { task: binary, features: f, learner: ftrl }\n"
+        "  bayes: { task: binary, features: f, learner: adpredictor }\n"
+        "steps:\n"
+        "  learn: { type: train, from: clicks, label: label, models: [plain, bayes] }\n"
+        "  scored: { type: predict, from: clicks, models: [plain, bayes], keep: [id] }\n";
+    const std::string tail = "sinks:\n  out: { type: discard, from: picked }\n";
+    const auto text = [&](const std::string& expression) {
+        return head + "  picked: { type: filter, from: scored, where: \"" + expression + "\" }\n" +
+               tail;
+    };
+    for (const std::string field :
+         {"plain.score", "plain.version", "bayes.score", "bayes.variance", "bayes.version"}) {
+        const Validation validation = validate_text(text("predictions." + field + " > 0"));
+        CAPTURE(report_text(validation));
+        REQUIRE(validation.job != nullptr);
+    }
+    // A learner without variances gives none, and what was not kept is gone.
+    for (const std::string field : {"predictions.plain.variance", "device"}) {
+        const Validation validation = validate_text(text(field + " > 0"));
+        CAPTURE(field);
+        REQUIRE(validation.job == nullptr);
+        REQUIRE_THAT(report_text(validation), Catch::Contains("there is no field \"" + field));
+    }
+}
+
 TEST_CASE("the only cluster written in the file is the default one", "[jobfile][defaults]") {
     const proto::Job job = complete(
         std::string(kSmall) + "kafka: { clusters: { dev: { brokers: \"localhost:9092\" } } }\n");

@@ -123,7 +123,8 @@ TEST_CASE("ChannelTable is refused when the network buffers do not suffice",
     const Status refused = world.build({0, 1, 1});
     REQUIRE_FALSE(refused);
     REQUIRE(refused.error().code == Code::kResourceExhausted);
-    REQUIRE_THAT(refused.error().message, Catch::Contains("taskmanager.memory.network"));
+    REQUIRE_THAT(refused.error().message, Catch::Contains("from (2/2), sending to to: ") &&
+                                              Catch::Contains("taskmanager.memory.network"));
 }
 
 }  // namespace

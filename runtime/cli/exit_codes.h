@@ -1,0 +1,20 @@
+// Which exit code a failure ends a verb with: the same for all verbs, whoever noticed it.
+//
+// Threads:    any; pure.
+// Failure:    none.
+
+#pragma once
+
+#include <string_view>
+
+#include "runtime/base/status.h"
+#include "runtime/cli/command_line.h"
+
+namespace millrace::cli {
+
+[[nodiscard]] ExitCode exit_code_of(Code code);
+// Of a server's refusal: its HTTP status, and the name of the code in its problem document (empty
+// when it named none).
+[[nodiscard]] ExitCode exit_code_of(int http_status, std::string_view code);
+
+}  // namespace millrace::cli

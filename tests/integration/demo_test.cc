@@ -1,0 +1,49 @@
+// The demo: one process that needs nothing else.
+
+#include <csignal>
+
+#include <catch2/catch.hpp>
+
+#include "tests/integration/cluster.h"
+#include "tests/integration/records.h"
+#include "tests/support/eventually.h"
+#include "tests/support/kafka_client.h"
+#include "tests/support/temp_dir.h"
+
+namespace millrace::integration {
+namespace {
+
+using Catch::Matchers::Contains;
+
+// The seconds of "first prediction after 1.4 s"; nothing when the line is not there.
+std::optional<double> first_prediction(const std::string& text) {
+    const std::string words = "first prediction after ";
+    const std::size_t at = text.find(words);
+    if (at == std::string::npos) return std::nullopt;
+    return std::stod(text.substr(at + words.size()));
+}
+
+TEST_CASE("the demo says when the first prediction came, and others can read it", "[integration]") {
+    const support::TempDir folder;
+    const std::string ports = (folder / "broker").string();
+    auto demo = support::Process::start(
+        {.argv = {MILLRACE_BINARY, "demo", "--port-file", ports, "--for", "60s"}}, folder.path());
+    REQUIRE(demo);
+    REQUIRE(support::eventually([&] { return first_prediction(demo->errors()).has_value(); }));
+    REQUIRE(*first_prediction(demo->errors()) > 0);
+    REQUIRE_THAT(demo->errors(), Contains("embedded Kafka  127.0.0.1:"));
+    std::string broker = support::read_file(ports);
+    broker.erase(broker.find_last_not_of('\n') + 1);
+    support::KafkaClient kafka(broker);
+    const auto records = kafka.read_at_least("ad_predictions", 1);
+    REQUIRE(records);
+    REQUIRE(read_prediction(records->front().value.value()).models.size() == 2);
+    demo->send(SIGINT);
+    const auto ended = demo->wait();
+    REQUIRE(ended);
+    REQUIRE(*ended == 0);
+    REQUIRE_THAT(demo->errors(), Contains("events/s") && Contains("ctr_bayes"));
+}
+
+}  // namespace
+}  // namespace millrace::integration

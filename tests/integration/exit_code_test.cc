@@ -1,0 +1,155 @@
+// Which exit code each verb ends with, and that one line says what to do.
+
+#include <algorithm>
+#include <csignal>
+
+#include <catch2/catch.hpp>
+
+#include "tests/integration/cluster.h"
+#include "tests/integration/job_texts.h"
+#include "tests/support/eventually.h"
+#include "tests/support/free_port.h"
+#include "tests/support/kafka_client.h"
+
+namespace millrace::integration {
+namespace {
+
+using Catch::Matchers::Contains;
+using support::Finished;
+
+std::string nobody() { return "127.0.0.1:" + std::to_string(support::free_port()); }
+
+std::string reader_of(const std::string& topic) {
+    return "version: 1\nname: reader\n"
+           "schemas:\n  row: { value: int64 }\n"
+           "sources:\n  numbers: { type: kafka, topic: " +
+           topic +
+           ", schema: row, start: earliest }\n"
+           "sinks:\n  nowhere: { type: discard, from: numbers }\n";
+}
+
+// One line of what went wrong, and nothing on standard output.
+void require_refusal(const Finished& finished, int exit_code, const std::string& reason) {
+    CAPTURE(finished.output, finished.errors);
+    REQUIRE(finished.exit_code == exit_code);
+    REQUIRE_THAT(finished.errors, Contains(reason));
+    REQUIRE(finished.output.empty());
+    REQUIRE(std::count(finished.errors.begin(), finished.errors.end(), '\n') == 1);
+}
+
+TEST_CASE("a JobManager that does not answer ends every client verb with 69", "[integration]") {
+    const support::TempDir folder;
+    const std::string job = folder.write("job.yaml", endless_job("early", 1)).string();
+    const std::string server = nobody();
+    for (std::vector<std::string> words : std::vector<std::vector<std::string>>{
+             {"submit", job}, {"list"}, {"describe", "early"}, {"cancel", "early"}}) {
+        words.insert(words.end(), {"--server", server});
+        require_refusal(millrace(words), 69, server);
+    }
+}
+
+TEST_CASE("an unreachable broker ends submit and run with 69", "[integration]") {
+    const std::string broker = nobody();
+    Cluster cluster({.brokers = broker});
+    cluster.start_taskmanager({.slots = 1});
+    const Finished submitted = cluster.try_submit(reader_of("numbers"));
+    require_refusal(submitted, 69, broker);
+    const std::string job = cluster.folder().write("run.yaml", reader_of("numbers")).string();
+    const Finished run = millrace({"run", "--kafka", broker, job});
+    CAPTURE(run.errors);
+    REQUIRE(run.exit_code == 69);
+}
+
+TEST_CASE("a missing topic ends submit and run with 78", "[integration]") {
+    const std::string brokers = support::kafka_brokers_or_skip();
+    Cluster cluster({.brokers = brokers});
+    cluster.start_taskmanager({.slots = 1});
+    const std::string text = reader_of(support::unique_topic("absent"));
+    require_refusal(cluster.try_submit(text), 78, "Unknown topic or partition");
+    const std::string job = cluster.folder().write("run.yaml", text).string();
+    require_refusal(millrace({"run", "--kafka", brokers, job}), 78, "Unknown topic or partition");
+}
+
+TEST_CASE("a process that lacks port, memory or permission says so in one line", "[integration]") {
+    Cluster cluster({});
+    const std::string taken = "127.0.0.1:" + std::to_string(cluster.rest_port());
+    require_refusal(millrace({"jobmanager", "--rest", taken, "--control", "127.0.0.1:0"}), 69,
+                    "cannot listen on " + taken);
+    require_refusal(millrace({"local", "--rest", "127.0.0.1:0", "--control", taken}), 69,
+                    "cannot listen on " + taken);
+    require_refusal(millrace({"taskmanager", "--data", taken}), 69, "cannot listen on " + taken);
+    // 622 MiB of managed memory in an address space of 586.
+    const auto cramped = support::run(
+        {.argv = {"sh", "-c", "ulimit -v 600000; exec \"$0\" taskmanager", MILLRACE_BINARY}});
+    REQUIRE(cramped);
+    require_refusal(*cramped, 78, "Hint: lower taskmanager.memory.process.size");
+    require_refusal(millrace({"jobmanager", "--rest", "0.0.0.0:0", "--control", "127.0.0.1:0"}), 77,
+                    "refusing to listen beyond this machine");
+    require_refusal(millrace({"jobmanager", "--rest", "127.0.0.1:0", "--control", "127.0.0.1:0",
+                              "--port-file", "/nowhere/ports"}),
+                    78, "cannot write the port file /nowhere/ports: No such file or directory");
+}
+
+TEST_CASE("a wrong configuration ends a TaskManager with 78, before anything is opened",
+          "[integration]") {
+    const Finished unknown = millrace({"taskmanager", "-D", "taskmanager.memory.proces.size=1g"});
+    CAPTURE(unknown.errors);
+    REQUIRE(unknown.exit_code == 78);
+    REQUIRE_THAT(unknown.errors, Contains("taskmanager.memory.process.size"));
+    const Finished small = millrace({"taskmanager", "-D", "taskmanager.memory.process.size=100m"});
+    REQUIRE(small.exit_code == 78);
+}
+
+TEST_CASE("a wrong address on the command line ends with 64", "[integration]") {
+    REQUIRE(millrace({"taskmanager", "--jobmanager", "here:there"}).exit_code == 64);
+    REQUIRE(millrace({"list", "--server", "127.0.0.1:70000"}).exit_code == 64);
+    REQUIRE(millrace({"jobmanager", "--rest", "a:b:c"}).exit_code == 64);
+}
+
+TEST_CASE("a job that is unknown, has ended or runs already ends with 1", "[integration]") {
+    Cluster cluster({});
+    cluster.start_taskmanager({.slots = 2});
+    require_refusal(cluster.verb({"describe", "nobody"}), 1, "no such job: nobody");
+    require_refusal(cluster.verb({"cancel", "nobody"}), 1, "no such job: nobody");
+    cluster.submit(endless_job("twin", 1));
+    require_refusal(cluster.try_submit(endless_job("twin", 1)), 1, "runs already: twin");
+    REQUIRE(cluster.verb({"cancel", "twin", "--wait"}).exit_code == 0);
+    require_refusal(cluster.verb({"cancel", "twin"}), 1, "has ended already");
+}
+
+TEST_CASE("a job that fails ends run with 1, one that ends with 0", "[integration]") {
+    const support::TempDir folder;
+    const std::string absent =
+        "version: 1\nname: reader\n"
+        "runtime: { restart: { give_up_after: 0 } }\n"
+        "schemas:\n  row: { value: int64 }\n"
+        "sources:\n  rows: { type: file, path: /nowhere/rows.csv, format: csv, schema: row }\n"
+        "sinks:\n  nowhere: { type: discard, from: rows }\n";
+    const Finished failed = millrace({"run", folder.write("absent.yaml", absent).string()});
+    CAPTURE(failed.errors);
+    REQUIRE(failed.exit_code == 1);
+    REQUIRE_THAT(failed.errors, Contains("/nowhere/rows.csv"));
+    const std::string ending = folder.write("ending.yaml", ending_job("ending", 1000)).string();
+    REQUIRE(millrace({"run", ending}).exit_code == 0);
+}
+
+TEST_CASE("Ctrl-C ends run with 130, a stop signal a JobManager with 0", "[integration]") {
+    const support::TempDir folder;
+    const std::string job = folder.write("job.yaml", endless_job("numbers", 1)).string();
+    auto run = support::Process::start({.argv = {MILLRACE_BINARY, "run", job}}, folder.path());
+    REQUIRE(run);
+    // It prints its progress each ten seconds; by then it catches signals.
+    REQUIRE(support::eventually([&] { return !run->errors().empty(); }));
+    run->send(SIGINT);
+    const auto interrupted = run->wait();
+    REQUIRE(interrupted);
+    REQUIRE(*interrupted == 130);
+    Cluster cluster({});
+    cluster.jobmanager().terminate();
+    const auto ended = cluster.jobmanager().wait();
+    REQUIRE(ended);
+    REQUIRE(*ended == 0);
+}
+
+}  // namespace
+}  // namespace millrace::integration
