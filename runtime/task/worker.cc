@@ -139,7 +139,7 @@ void Worker::let_go(std::size_t index) {
     task->set_home(nullptr);
     task->left();
     count_.fetch_sub(1, std::memory_order_relaxed);
-    gate_.leave();
+    tasks_inside_.leave();
 }
 
 void Worker::take_sample(TimePoint now) {

@@ -20,9 +20,9 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/thread_annotations.h"
-#include "runtime/task/gate.h"
 #include "runtime/task/schedulable.h"
 #include "runtime/task/sleeper.h"
+#include "runtime/task/tasks_inside.h"
 
 namespace millrace::task {
 
@@ -41,9 +41,9 @@ class Worker {
         double busy = 0;
     };
 
-    // `gate` is left by every task that leaves.
-    Worker(const Clock& clock, std::string name, Gate& gate)
-        : clock_(clock), name_(std::move(name)), gate_(gate) {}
+    // Every task that leaves leaves `tasks_inside`.
+    Worker(const Clock& clock, std::string name, TasksInside& tasks_inside)
+        : clock_(clock), name_(std::move(name)), tasks_inside_(tasks_inside) {}
     // REQUIRES: join() has returned, or start() was never called.
     ~Worker();
 
@@ -91,7 +91,7 @@ class Worker {
     // Constant after construction.
     const Clock& clock_;
     const std::string name_;
-    Gate& gate_;
+    TasksInside& tasks_inside_;
 
     Sleeper sleeper_;
     std::atomic<bool> has_mail_{false};

@@ -53,7 +53,8 @@ WorkerPool::WorkerPool(const Clock& clock, std::size_t workers)
     : balancer_(std::make_unique<Balancer>(*this)) {
     MILLRACE_CHECK_GT(workers, 0U);
     for (std::size_t i = 0; i < workers; ++i) {
-        workers_.push_back(std::make_unique<Worker>(clock, fmt::format("worker-{}", i), gate_));
+        workers_.push_back(
+            std::make_unique<Worker>(clock, fmt::format("worker-{}", i), tasks_inside_));
     }
 }
 
@@ -76,7 +77,7 @@ void WorkerPool::add(Schedulable& task) {
     {
         MutexLock lock(mutex_);
         MILLRACE_CHECK(is_running_);
-        gate_.enter();
+        tasks_inside_.enter();
     }
     (*std::ranges::min_element(workers_, {}, [](const auto& w) {
         return w->task_count();
@@ -89,7 +90,7 @@ void WorkerPool::stop() {
         if (!std::exchange(is_running_, false)) return;
     }
     balancer_->request_stop();
-    gate_.wait_until_empty();
+    tasks_inside_.wait_until_empty();
     for (const auto& worker : workers_) worker->request_stop();
     for (const auto& worker : workers_) worker->join();
 }

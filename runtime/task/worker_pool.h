@@ -18,7 +18,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/thread_annotations.h"
-#include "runtime/task/gate.h"
+#include "runtime/task/tasks_inside.h"
 #include "runtime/task/worker.h"
 
 namespace millrace::task {
@@ -47,7 +47,7 @@ class WorkerPool {
     class Balancer;
 
     // Constant after construction.
-    Gate gate_;  // Inside: tasks that were added and have not left.
+    TasksInside tasks_inside_;  // Those that were added and have not left.
     std::vector<std::unique_ptr<Worker>> workers_;
     std::unique_ptr<Balancer> balancer_;
 

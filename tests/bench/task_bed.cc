@@ -27,7 +27,7 @@ class TaskBed::Listener final : public task::TaskListener {
     }
     void on_snapshot(task::Task&, const task::SnapshotReport&) override {}
 
-    task::Gate running;
+    task::TasksInside running;
 };
 
 class TaskBed::NoBadRecords final : public task::BadRecordPolicy {

@@ -22,8 +22,8 @@
 
 #include "operators/job_resources.h"
 #include "operators/operator.h"
-#include "runtime/task/gate.h"
 #include "runtime/task/task.h"
+#include "runtime/task/tasks_inside.h"
 #include "tests/support/slot_world.h"
 
 namespace millrace::bench {

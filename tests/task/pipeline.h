@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "runtime/state/memory_snapshot.h"
-#include "runtime/task/gate.h"
 #include "runtime/task/local_channel.h"
 #include "runtime/task/task.h"
+#include "runtime/task/tasks_inside.h"
 #include "tests/support/slot_world.h"
 #include "tests/task/toy_operators.h"
 
@@ -58,7 +58,7 @@ class Listener final : public task::TaskListener {
     void on_snapshot(task::Task& task, const task::SnapshotReport& report) override;
 
     // Tasks that were added and have not reported a terminal state.
-    task::Gate running;
+    task::TasksInside running;
     [[nodiscard]] std::vector<std::string> states_of(const std::string& task) const;
     [[nodiscard]] std::vector<std::string> failures() const;  // "task: message".
     // Reports of one checkpoint, and how many of them were errors.

@@ -1,4 +1,4 @@
-// Counts what is still inside, and lets one wait until all have left.
+// Counts the tasks that are still inside, and lets one wait until all have left.
 //
 // Threads:    any.
 // Ownership:  outlives every thread that calls leave().
@@ -13,7 +13,7 @@
 
 namespace millrace::task {
 
-class Gate {
+class TasksInside {
   public:
     void enter() { inside_.fetch_add(1); }
     void leave() {
