@@ -29,6 +29,8 @@ class Account final : public MemoryPool {
     // `parts` have been taken from their slots. Accounts are made by MemoryManager::open_account().
     Account(MemoryManager& manager, const std::string& name, std::vector<Part> parts);
 
+    using Budget::close;
+
     [[nodiscard]] const std::vector<Part>& parts() const { return parts_; }
 
   private:

@@ -6,7 +6,9 @@
 // among those that wait; requests that cannot wait take what is free and are not held up by them.
 //
 // Threads:    any.
-// Ownership:  must outlive its reservations (checked by the destructor).
+// Ownership:  must outlive its reservations (checked by the destructor). Those who draw from it get
+//             it as a Budget or MemoryPool, its owner as the class that it is: only that one closes
+//             it and moves its limit.
 // Limits:     bytes_in_use() <= bytes_limit(), always; kOwnersMax owners; kWaitersMax waiting.
 // Failure:    kResourceExhausted with requested, free and the five largest holders. A release that
 //             was never taken is a bug and aborts.
@@ -68,21 +70,11 @@ class Budget {
     // When expire() is next of use; nullopt when nobody waits.
     [[nodiscard]] std::optional<TimePoint> next_deadline() const MILLRACE_EXCLUDES(mutex_);
 
-    // Verifies that nobody holds anything and forgets the owners; their ids are void afterwards.
-    // Otherwise names each leaker with its bytes, keeps those, and answers kResourceExhausted.
-    // The budget can be used again either way. Requests that still wait are cancelled.
-    Status close() MILLRACE_EXCLUDES(mutex_);
-
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] std::size_t bytes_limit() const MILLRACE_EXCLUDES(mutex_);
     [[nodiscard]] std::size_t bytes_in_use() const MILLRACE_EXCLUDES(mutex_);
     [[nodiscard]] std::size_t bytes_free() const MILLRACE_EXCLUDES(mutex_);
     [[nodiscard]] BudgetUse use() const MILLRACE_EXCLUDES(mutex_);
-
-    // Moves the limit while everything runs. Lowering it below what is in use is refused with
-    // kResourceExhausted and changes nothing. REQUIRES: whole units.
-    Status lower_limit(std::size_t bytes) MILLRACE_EXCLUDES(mutex_);
-    void raise_limit(std::size_t bytes) MILLRACE_EXCLUDES(mutex_);
 
   protected:
     struct Shape {
@@ -99,6 +91,17 @@ class Budget {
 
     explicit Budget(Shape shape);
     ~Budget();
+
+    // For whoever owns the budget, not for those who draw from it: an operator must not move its
+    // own limit.
+    // Verifies that nobody holds anything and forgets the owners; their ids are void afterwards.
+    // Otherwise names each leaker with its bytes, keeps those, and answers kResourceExhausted.
+    // The budget can be used again either way. Requests that still wait are cancelled.
+    Status close() MILLRACE_EXCLUDES(mutex_);
+    // Moves the limit while everything runs. Lowering it below what is in use is refused with
+    // kResourceExhausted and changes nothing. REQUIRES: whole units.
+    Status lower_limit(std::size_t bytes) MILLRACE_EXCLUDES(mutex_);
+    void raise_limit(std::size_t bytes) MILLRACE_EXCLUDES(mutex_);
 
     Status grow(OwnerId owner, Change change) MILLRACE_EXCLUDES(mutex_);
     void shrink(OwnerId owner, Change change) MILLRACE_EXCLUDES(mutex_);
@@ -179,6 +182,8 @@ class RegionBudget final : public Budget {
     // `key` is the configuration key to raise when the region is full.
     RegionBudget(std::string name, std::size_t bytes, const std::string& key)
         : Budget({std::move(name), bytes, 1, "raise " + key + "."}) {}
+
+    using Budget::close;
 };
 
 }  // namespace millrace::memory

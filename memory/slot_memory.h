@@ -32,6 +32,8 @@ class SlotMemory final : public MemoryPool {
         return bytes_in_accounts_.load(std::memory_order_relaxed);
     }
 
+    using Budget::close;
+
     // Moves `bytes` of the limit to an account, and back. REQUIRES: whole pages.
     Status give_to_account(std::size_t bytes);
     void take_from_account(std::size_t bytes);

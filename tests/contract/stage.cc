@@ -128,15 +128,15 @@ Result<std::unique_ptr<operators::Operator>> Stage::make() {
 }
 
 void Stage::limit_slot(std::size_t bytes) {
-    memory::MemoryPool& pool = slot();
-    REQUIRE(pool.bytes_in_use() == 0);
-    const std::size_t now = pool.bytes_limit();
-    if (bytes > now) pool.raise_limit(bytes - now);
-    if (bytes < now) REQUIRE(pool.lower_limit(now - bytes).has_value());
+    memory::SlotMemory& slot = memory_->slot(0);
+    REQUIRE(slot.bytes_in_use() == 0);
+    const std::size_t now = slot.bytes_limit();
+    if (bytes > now) slot.take_from_account(bytes - now);
+    if (bytes < now) REQUIRE(slot.give_to_account(now - bytes).has_value());
 }
 
 std::string Stage::leak() {
-    const Status closed = slot().close();
+    const Status closed = memory_->slot(0).close();
     return closed ? std::string() : closed.error().message;
 }
 

@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "memory/memory_pool.h"
+#include "memory/slot_memory.h"
 #include "runtime/base/random.h"
 
 namespace millrace::memory {
@@ -11,9 +13,31 @@ namespace {
 
 constexpr TimePoint at(int seconds) { return TimePoint(std::chrono::seconds(seconds)); }
 
+// A budget whose owner is the test.
+class OwnBudget final : public Budget {
+  public:
+    explicit OwnBudget(std::size_t bytes)
+        : Budget({"task region", bytes, 1, "raise taskmanager.memory.task.size."}) {}
+
+    using Budget::close;
+    using Budget::lower_limit;
+    using Budget::raise_limit;
+};
+
+template <class T>
+concept MovesLimits = requires(T& budget) { budget.lower_limit(1); } ||
+                      requires(T& budget) { budget.raise_limit(1); };
+template <class T>
+concept Closes = requires(T& budget) { budget.close(); };
+
+// What operators get, and what its owner has.
+static_assert(!MovesLimits<Budget> && !MovesLimits<MemoryPool> && !MovesLimits<SlotMemory>);
+static_assert(!Closes<Budget> && !Closes<MemoryPool>);
+static_assert(MovesLimits<OwnBudget> && Closes<OwnBudget> && Closes<SlotMemory>);
+
 // A budget of 1000 bytes with the owners a and b.
 struct World {
-    RegionBudget budget{"task region", 1000, "taskmanager.memory.task.size"};
+    OwnBudget budget{1000};
     OwnerId a = owner("a");
     OwnerId b = owner("b");
 
