@@ -6,6 +6,7 @@
 
 #include "proto/job.pb.h"
 #include "runtime/base/check.h"
+#include "runtime/base/key_groups.h"
 
 namespace millrace::graph {
 namespace {
@@ -46,6 +47,7 @@ class Planner {
         fuse();
         keep_splits_in_order();
         add_error_links();
+        MILLRACE_TRY(check_key_groups(graph_));
         return std::move(graph_);
     }
 
@@ -279,5 +281,19 @@ std::vector<LinkIndex> JobGraph::outputs_of(std::uint32_t vertex) const {
 }
 
 Result<JobGraph> plan(const proto::Job& job) { return Planner(job).run(); }
+
+Status check_key_groups(const JobGraph& graph) {
+    for (const Link& link : graph.links) {
+        const OperatorNode& reader = graph.operators[link.to];
+        if (link.partitioning != Partitioning::kKeyHash || reader.parallelism <= kKeyGroups)
+            continue;
+        return fail(Code::kInvalidArgument,
+                    "step {} gets its rows by their key, and keys have {} groups: {} of its {} "
+                    "subtasks would get none. Hint: lower its `parallelism` to {}",
+                    reader.name, kKeyGroups, reader.parallelism - kKeyGroups, reader.parallelism,
+                    kKeyGroups);
+    }
+    return {};
+}
 
 }  // namespace millrace::graph

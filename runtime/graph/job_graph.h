@@ -8,7 +8,8 @@
 //
 // Threads:    values.
 // Ownership:  a JobGraph owns its strings; it keeps no reference to the job.
-// Limits:     kOperatorsMax operators, kParallelismMax subtasks a vertex.
+// Limits:     kOperatorsMax operators, kParallelismMax subtasks a vertex; kKeyGroups subtasks that
+//             get rows by their key.
 // Failure:    plan() answers kInvalidArgument for what the validator should have refused.
 
 #pragma once
@@ -29,8 +30,6 @@ namespace millrace::graph {
 
 inline constexpr std::size_t kOperatorsMax = 1000;
 inline constexpr std::uint32_t kParallelismMax = 4096;
-// Key groups of a job: the finest division of keyed state and hash ranges.
-inline constexpr std::uint32_t kKeyGroups = 128;
 
 enum class OperatorKind : std::uint8_t { kSource, kFeatures, kStep, kSink };
 
@@ -86,6 +85,10 @@ struct JobGraph {
 
 // REQUIRES: the job was validated and its defaults applied.
 Result<JobGraph> plan(const proto::Job& job);
+
+// Errors: kInvalidArgument when more subtasks get rows by their key than there are key groups: the
+// others would never get any.
+Status check_key_groups(const JobGraph& graph);
 
 // One channel: subtask `from` to subtask `to` of link `link`.
 struct ChannelId {

@@ -5,7 +5,8 @@
 // at any other, group by group, and rows find their way by the same rule.
 //
 // Threads:    pure functions.
-// Limits:     at most kKeyGroups subtasks own anything.
+// Limits:     at most as many subtasks as groups own anything (runtime/base/key_groups.h says how
+//             many there are).
 // Failure:    none.
 
 #pragma once
@@ -16,16 +17,18 @@
 
 namespace millrace::state {
 
-inline constexpr std::uint32_t kKeyGroups = 128;
-
 // MurmurHash3, 32 bits (Appleby). Chain several key columns by passing the hash so far as `seed`.
 [[nodiscard]] std::uint32_t murmur3(std::span<const std::byte> bytes, std::uint32_t seed);
 
-[[nodiscard]] constexpr std::uint32_t key_group_of(std::uint32_t hash) { return hash % kKeyGroups; }
+// REQUIRES: key_groups > 0.
+[[nodiscard]] constexpr std::uint32_t key_group_of(std::uint32_t hash, std::uint32_t key_groups) {
+    return hash % key_groups;
+}
 
-// The subtask that owns `group`. REQUIRES: group < kKeyGroups, parallelism > 0.
-[[nodiscard]] constexpr std::uint32_t subtask_of(std::uint32_t group, std::uint32_t parallelism) {
-    return group * parallelism / kKeyGroups;
+// The subtask that owns `group`. REQUIRES: group < key_groups, 0 < parallelism <= key_groups.
+[[nodiscard]] constexpr std::uint32_t subtask_of(std::uint32_t group, std::uint32_t parallelism,
+                                                 std::uint32_t key_groups) {
+    return group * parallelism / key_groups;
 }
 
 struct KeyGroupRange {
@@ -36,9 +39,10 @@ struct KeyGroupRange {
 };
 
 // The groups of one subtask: exactly those that subtask_of() maps to it.
-[[nodiscard]] constexpr KeyGroupRange range_of(std::uint32_t subtask, std::uint32_t parallelism) {
+[[nodiscard]] constexpr KeyGroupRange range_of(std::uint32_t subtask, std::uint32_t parallelism,
+                                               std::uint32_t key_groups) {
     const auto begin = [&](std::uint32_t s) {
-        return (s * kKeyGroups + parallelism - 1) / parallelism;
+        return (s * key_groups + parallelism - 1) / parallelism;
     };
     return {.first = begin(subtask), .end = begin(subtask + 1)};
 }

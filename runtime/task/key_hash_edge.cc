@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "runtime/base/check.h"
+#include "runtime/base/key_groups.h"
 #include "runtime/data/merge.h"
 #include "runtime/state/key_groups.h"
 #include "runtime/task/key_hash.h"
@@ -25,9 +26,11 @@ class KeyHashEdge final : public OutputEdge {
           pending_(channels.size()),
           counts_(channels.size()) {
         MILLRACE_CHECK(!options_.key_columns.empty());
-        for (std::uint32_t group = 0; group < state::kKeyGroups; ++group) {
-            lane_of_group_[group] = static_cast<std::uint16_t>(
-                state::subtask_of(group, static_cast<std::uint32_t>(channels.size())));
+        MILLRACE_CHECK_LE(channels.size(), kKeyGroups);
+        const auto subtasks = static_cast<std::uint32_t>(channels.size());
+        for (std::uint32_t group = 0; group < kKeyGroups; ++group) {
+            lane_of_group_[group] =
+                static_cast<std::uint16_t>(state::subtask_of(group, subtasks, kKeyGroups));
         }
     }
 
@@ -100,7 +103,7 @@ class KeyHashEdge final : public OutputEdge {
         hash_keys(batch, options_.key_columns, hashes);
         std::ranges::fill(counts_, 0U);
         for (std::size_t row = 0; row < hashes.size(); ++row) {
-            lane_of_row_[row] = lane_of_group_[state::key_group_of(hashes[row])];
+            lane_of_row_[row] = lane_of_group_[state::key_group_of(hashes[row], kKeyGroups)];
             ++counts_[lane_of_row_[row]];
         }
     }
@@ -168,7 +171,7 @@ class KeyHashEdge final : public OutputEdge {
     // Constant after construction.
     const KeyHashOptions options_;
     data::BatchMemory& memory_;
-    std::array<std::uint16_t, state::kKeyGroups> lane_of_group_{};
+    std::array<std::uint16_t, kKeyGroups> lane_of_group_{};
 
     std::vector<Pending> pending_;  // One a lane.
     std::size_t rows_waiting_ = 0;

@@ -32,7 +32,8 @@ struct KeyHashOptions {
 
 inline constexpr std::size_t kHeldBytesMax = std::size_t{4} << 20;
 
-// One channel a subtask, in order. REQUIRES: at least one key column, none a list or features.
+// One channel a subtask, in order. REQUIRES: at most kKeyGroups channels; at least one key column,
+// none a list or features.
 std::unique_ptr<OutputEdge> make_key_hash_edge(const std::vector<OutputChannel*>& channels,
                                                data::BatchMemory& memory, KeyHashOptions options);
 

@@ -7,6 +7,8 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "runtime/base/key_groups.h"
+
 namespace millrace::web {
 namespace {
 
@@ -105,7 +107,7 @@ json::object vertex_of(const JobEntry& entry, std::uint32_t index, std::int64_t 
     return {{"id", vertex.id.to_string()},
             {"slotSharingGroupId", std::string(32, '0')},
             {"name", vertex.name},
-            {"maxParallelism", graph::kKeyGroups},
+            {"maxParallelism", kKeyGroups},
             {"parallelism", vertex.parallelism},
             {"status", state},
             {"start-time", start == 0 ? -1 : start},
@@ -344,7 +346,7 @@ std::string job_json(const JobManager& jobmanager, const JobEntry& entry) {
                                 {"start-time", entry.submitted_ms},
                                 {"end-time", end},
                                 {"duration", (end < 0 ? now : end) - entry.submitted_ms},
-                                {"maxParallelism", graph::kKeyGroups},
+                                {"maxParallelism", kKeyGroups},
                                 {"now", now},
                                 {"timestamps", std::move(timestamps)},
                                 {"vertices", std::move(vertices)},

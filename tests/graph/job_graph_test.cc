@@ -171,6 +171,26 @@ TEST_CASE("Plan gives vertices the same ids every time and different ones to dif
     }
 }
 
+TEST_CASE("As many subtasks as there are key groups may get rows by their key, and no more",
+          "[graph]") {
+    const auto keyed = [](std::uint32_t parallelism, Partitioning partitioning) {
+        JobGraph graph;
+        graph.operators = {{.name = "clicks", .parallelism = 4},
+                           {.name = "joined", .parallelism = parallelism, .vertex = 1}};
+        graph.links = {{.from = 0, .to = 1, .partitioning = partitioning}};
+        return check_key_groups(graph);
+    };
+    REQUIRE(keyed(128, Partitioning::kKeyHash));
+    REQUIRE(keyed(129, Partitioning::kRebalance));
+    const Status refused = keyed(129, Partitioning::kKeyHash);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::kInvalidArgument);
+    CHECK_THAT(refused.error().message,
+               Catch::Contains("step joined") &&
+                   Catch::Contains("keys have 128 groups: 1 of its 129 subtasks would get none") &&
+                   Catch::Contains("Hint: lower its `parallelism` to 128"));
+}
+
 TEST_CASE("ChannelId packs link and both subtasks apart", "[graph]") {
     const ChannelId id{.link = 7, .from = 3, .to = 15};
     REQUIRE(id.packed() == 0x000000070003000FULL);

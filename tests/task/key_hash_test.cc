@@ -1,11 +1,13 @@
 #include "runtime/task/key_hash.h"
 
+#include <algorithm>
 #include <limits>
 #include <string_view>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
+#include "runtime/base/key_groups.h"
 #include "runtime/data/batch_memory.h"
 #include "runtime/state/key_groups.h"
 #include "tests/support/slot_world.h"
@@ -35,17 +37,20 @@ TEST_CASE("murmur3() agrees with published vectors", "[task][key_hash]") {
 
 TEST_CASE("Each key group belongs to exactly one subtask, in contiguous ranges",
           "[task][key_hash]") {
-    for (std::uint32_t parallelism = 1; parallelism <= 200; ++parallelism) {
+    const std::uint32_t key_groups = GENERATE(as<std::uint32_t>(), 1, 100, kKeyGroups, 1024);
+    for (std::uint32_t parallelism = 1; parallelism <= std::min(key_groups, 200U); ++parallelism) {
         std::uint32_t next = 0;
         for (std::uint32_t subtask = 0; subtask < parallelism; ++subtask) {
-            const state::KeyGroupRange range = state::range_of(subtask, parallelism);
+            const state::KeyGroupRange range = state::range_of(subtask, parallelism, key_groups);
+            REQUIRE(range.first < range.end);
             if (range.first != next) FAIL("gap at " << parallelism << "/" << subtask);
             for (std::uint32_t group = range.first; group < range.end; ++group) {
-                if (state::subtask_of(group, parallelism) != subtask) FAIL("wrong owner");
+                if (state::subtask_of(group, parallelism, key_groups) != subtask)
+                    FAIL("wrong owner");
             }
             next = range.end;
         }
-        REQUIRE(next == state::kKeyGroups);
+        REQUIRE(next == key_groups);
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "runtime/base/key_groups.h"
 #include "runtime/state/key_groups.h"
 #include "runtime/task/key_hash.h"
 #include "runtime/task/key_hash_edge.h"
@@ -208,8 +209,9 @@ std::vector<std::set<std::int64_t>> owners(EdgeWorld& world, std::int64_t count,
     hash_keys(*batch, std::span(&key, 1), hashes);
     std::vector<std::set<std::int64_t>> owners(parallelism);
     for (std::size_t row = 0; row < hashes.size(); ++row) {
-        owners[state::subtask_of(state::key_group_of(hashes[row]), parallelism)].insert(
-            static_cast<std::int64_t>(row));
+        owners[state::subtask_of(state::key_group_of(hashes[row], kKeyGroups), parallelism,
+                                 kKeyGroups)]
+            .insert(static_cast<std::int64_t>(row));
     }
     return owners;
 }
