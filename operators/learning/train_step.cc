@@ -141,11 +141,12 @@ Result<Progress> TrainStep::on_end(Output&) {
         for (std::uint32_t feed = 0; feed < feeds; ++feed) end_feed(feed);
     }
     apply_all();
+    // Other trainers have left the token to this one, and with it the rows that they queued.
+    if (more_) return Progress::kYield;
     for (const Target& target : targets_) {
         if (!target.model->is_drained(target.trainer)) return wait();
     }
     for (Target& target : targets_) target.model->end_trainer(target.trainer);
-    more_ = false;
     return Progress::kDone;
 }
 

@@ -1,5 +1,6 @@
 #include "operators/learning/train_step.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <catch2/catch.hpp>
@@ -71,6 +72,51 @@ TEST_CASE("A model without room does not make the others learn a batch twice", "
     REQUIRE(*step.process(batch, 0, output) == Progress::kDone);
     REQUIRE(free.table().counts().learned == SharedModel::kItems + 1);
     REQUIRE(slow.table().counts().learned == SharedModel::kItems + 1);
+    step.close();
+}
+
+// A clock on which a look takes time, as work does.
+class CostlyClock final : public Clock {
+  public:
+    [[nodiscard]] TimePoint now() const override {
+        now_ += 300us;
+        return now_;
+    }
+    [[nodiscard]] std::int64_t wall_ms() const override { return 0; }
+
+  private:
+    mutable TimePoint now_ = TimePoint(1h);
+};
+
+TEST_CASE("A train step that ends leaves no rows behind that others count on it to apply",
+          "[learning]") {
+    const CostlyClock clock;
+    LearningWorld world(clock);
+    SharedModel& model = world.add_model(click_options("ctr", 2));
+    const auto seat = world.seat(0, 2);
+    const auto other = world.seat(1, 2);
+    TrainStep step = step_for({&model});
+    REQUIRE(step.open(seat->context));
+    // The other one has found the token taken, and now waits to be rung.
+    const std::uint32_t trainer = model.attach_trainer(other->bell);
+    const auto rows = clicks(1, 0, 1000);
+    constexpr std::uint64_t kBatches = 4;
+    for (std::uint64_t i = 0; i < kBatches; ++i) {
+        SharedModel::WorkItem* item = model.claim(trainer, 0);
+        REQUIRE(item != nullptr);
+        item->batch = click_batch(other->batches, rows);
+        item->features_column = kFeaturesColumn;
+        std::copy_n(item->batch->column(kLabelColumn).as<float>(), rows.size(),
+                    item->labels.begin());
+        model.enqueue(item);
+    }
+    REQUIRE_FALSE(model.is_drained(trainer));
+    Kept output;
+    while (*step.on_end(output) == Progress::kYield) {
+    }
+    CHECK(model.table().counts().learned == kBatches * rows.size());
+    CHECK(model.is_drained(trainer));
+    model.apply(TimePoint::max());
     step.close();
 }
 
