@@ -152,7 +152,8 @@ void JobManager::on_message(const net::ControlHandle& connection, std::string_vi
                             attempt, Error{code_named(deployed.error_code()), deployed.error()},
                             clock_.now(), clock_.wall_ms()));
     } else if (message.has_task_state_changed()) {
-        take_task_state(message.task_state_changed());
+        if (!take_task_state(message.task_state_changed()))
+            connection->close(Error{Code::kCorruption, "the report is about a task that is not"});
     } else if (message.has_attempt_closed()) {
         const proto::AttemptClosed& closed = message.attempt_closed();
         if (!closed.leak().empty()) log::error("TaskManager {}: {}", id, closed.leak());
@@ -197,9 +198,13 @@ void JobManager::take_heartbeat(TaskManagerEntry& entry, const proto::Heartbeat&
     }
 }
 
-void JobManager::take_task_state(const proto::TaskStateChanged& message) {
+bool JobManager::take_task_state(const proto::TaskStateChanged& message) {
     JobEntry* job = entry_of(message.job_id());
-    if (job == nullptr) return;
+    if (job == nullptr) return true;
+    const auto& vertices = job->master.graph().vertices;
+    if (message.vertex() >= vertices.size() ||
+        message.subtask() >= vertices[message.vertex()].parallelism)
+        return false;
     const Attempt attempt{message.attempt()};
     const TimePoint now = clock_.now();
     const std::int64_t wall_ms = clock_.wall_ms();
@@ -211,6 +216,7 @@ void JobManager::take_task_state(const proto::TaskStateChanged& message) {
                                           Error{code_named(message.error_code()), message.error()},
                                           now, wall_ms));
     }
+    return true;
 }
 
 void JobManager::on_closed(const net::ControlHandle& connection, const Error& reason) {
@@ -517,8 +523,9 @@ Result<const JobEntry*> JobManager::find(std::string_view name_or_id) const {
     const JobEntry* named = nullptr;
     std::vector<const JobEntry*> prefixed;
     for (const auto& [number, entry] : jobs_) {
-        const bool is_running = !is_final(entry->master.state());
-        if (entry->job.name() == name_or_id && (named == nullptr || is_running))
+        // Of jobs with this name the one that runs, else the one submitted last.
+        if (entry->job.name() == name_or_id &&
+            (named == nullptr || is_final(named->master.state())))
             named = entry.get();
         if (!name_or_id.empty() && entry->master.id().to_string().starts_with(name_or_id)) {
             prefixed.push_back(entry.get());

@@ -117,7 +117,8 @@ class JobManager {
     void register_taskmanager(const net::ControlHandle& connection,
                               const proto::RegisterTaskManager& message);
     void take_heartbeat(TaskManagerEntry& entry, const proto::Heartbeat& message);
-    void take_task_state(const proto::TaskStateChanged& message);
+    // False when there is no such task in the job.
+    bool take_task_state(const proto::TaskStateChanged& message);
     // By value: the id stands in the entry that this removes.
     void lose(std::string taskmanager, const Error& cause);
     void check_heartbeats();

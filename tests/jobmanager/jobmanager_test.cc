@@ -309,5 +309,46 @@ TEST_CASE("JobManager finds a job by its name, its id or the beginning of its id
     REQUIRE(find("").error().code == Code::kNotFound);
 }
 
+TEST_CASE("JobManager finds the newest job of a name that several have had", "[jobmanager]") {
+    JobManagerWorld world;
+    TaskManagerDouble a(world, "a", 1);
+    const auto run_and_cancel = [&] {
+        const JobId id = world.must_submit(copy_job("copy", 1));
+        const proto::DeployTasks deploy = a.run_next();
+        REQUIRE(world.on_loop([&] { return world.jobmanager->cancel(id); }));
+        a.take_cancel();
+        a.send_closed(deploy.job_id(), 1);
+        REQUIRE(world.comes_to(id, JobState::kCanceled));
+        return id;
+    };
+    const auto find = [&] {
+        return world.on_loop([&] { return (*world.jobmanager->find("copy"))->master.id(); });
+    };
+    const JobId first = run_and_cancel();
+    REQUIRE(find() == first);
+    const JobId second = run_and_cancel();
+    REQUIRE(find() == second);
+    const JobId third = world.must_submit(copy_job("copy", 1));
+    REQUIRE(find() == third);
+}
+
+TEST_CASE("JobManager hangs up on a report about a task that is not", "[jobmanager]") {
+    JobManagerWorld world;
+    TaskManagerDouble a(world, "a", 1);
+    const JobId id = world.must_submit(copy_job("copy", 1));
+    const proto::DeployTasks deploy = a.run_next();
+    const bool other_vertex = GENERATE(false, true);
+    proto::ControlMessage message;
+    proto::TaskStateChanged& changed = *message.mutable_task_state_changed();
+    changed.set_job_id(deploy.job_id());
+    changed.set_attempt(1);
+    changed.set_vertex(other_vertex ? 1'000'000 : 0);
+    changed.set_subtask(other_vertex ? 0 : 1);
+    changed.set_state(other_vertex ? proto::TASK_STATE_FAILED : proto::TASK_STATE_FINISHED);
+    a.send(message);
+    REQUIRE_THAT(a.take_end(), Contains("closed the connection"));
+    REQUIRE_THAT(cause_of(world, id), Contains("is lost"));
+}
+
 }  // namespace
 }  // namespace millrace::jobmanager
