@@ -66,13 +66,14 @@ void LocalChannel::push(data::Element element) {
     MILLRACE_CHECK_LT(at - polled_.load(std::memory_order_acquire), kSlots);
     bytes_.fetch_add(bytes_of(element), std::memory_order_relaxed);
     ring_[at % kSlots] = std::move(element);
-    pushed_.store(at + 1, std::memory_order_release);
+    // Sequentially consistent: a consumer that attaches just now and is not rung sees the element.
+    pushed_.store(at + 1);
     ring(consumer_);
 }
 
 std::optional<data::Element> LocalChannel::poll() {
     const std::size_t at = polled_.load(std::memory_order_relaxed);
-    if (at == pushed_.load(std::memory_order_acquire)) return std::nullopt;
+    if (at == pushed_.load()) return std::nullopt;
     std::optional<data::Element> element(std::move(ring_[at % kSlots]));
     ring_[at % kSlots] = data::EndOfInput{};
     const std::size_t size = bytes_of(*element);
