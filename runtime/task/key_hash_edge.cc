@@ -62,6 +62,11 @@ class KeyHashEdge final : public OutputEdge {
                 MILLRACE_TRY(send(lane));
             }
         }
+        return hold(batch, now);
+    }
+
+    // Lists the rows, then sends what is full; everything, when too much is kept alive.
+    Status hold(const data::BatchPtr& batch, TimePoint now) {
         list_rows(batch, now);
         for (std::size_t lane = 0; lane < counts_.size(); ++lane) {
             if (is_full(pending_[lane])) MILLRACE_TRY(send(lane));
@@ -110,10 +115,7 @@ class KeyHashEdge final : public OutputEdge {
 
     Status place_whole(std::size_t lane, data::BatchPtr batch, TimePoint now) {
         Pending& pending = pending_[lane];
-        if (batch->rows() + pending.rows.size() <= data::kRowsMax / 4) {
-            list_rows(batch, now);
-            return {};
-        }
+        if (batch->rows() + pending.rows.size() <= data::kRowsMax / 4) return hold(batch, now);
         MILLRACE_TRY(send(lane));  // In order.
         lanes()[lane].channel->push(std::move(batch));
         return {};

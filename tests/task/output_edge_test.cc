@@ -328,5 +328,25 @@ TEST_CASE("A key hash edge keeps a bounded number of bytes alive", "[task][key_h
     REQUIRE(most <= kHeldBytesMax + 130 * page);
 }
 
+TEST_CASE("A key hash edge does not hold large rows back for the sake of their number",
+          "[task][key_hash_edge]") {
+    EdgeWorld world(1, std::size_t{1} << 30);
+    world.use(make_key_hash_edge(world.outputs(), world.memory().batches(),
+                                 {.key_columns = {0}, .linger = std::chrono::hours(1)}));
+    const std::string text(100'000, 'x');
+    std::size_t most = 0;
+    for (std::int64_t i = 0; i < 100; ++i) {
+        data::BatchBuilder builder(test::row_schema(), world.memory().batches());
+        REQUIRE(builder.begin());
+        builder.set_int64(0, i);
+        REQUIRE(builder.set_text(1, text));
+        builder.end_row({.split = 0, .ordinal = i});
+        REQUIRE(world.edge().place(builder.finish(), world.clock().now()));
+        (void)rows_in(world, 0);
+        most = std::max(most, world.memory().manager().bytes_in_pages());
+    }
+    REQUIRE(most <= kHeldBytesMax);
+}
+
 }  // namespace
 }  // namespace millrace::task
