@@ -87,7 +87,6 @@ Stage::Stage(const Subject& subject, Outside& outside)
     resources_ = std::make_unique<operators::JobResources>(
         operators::JobResources::Environment{.clock = outside.clock,
                                              .metrics = registry_,
-                                             .task_region = task_region_,
                                              .run_blocking = outside.blocking(),
                                              .connect_lines = outside.connector()},
         has_kafka ? outside.connections() : std::vector<operators::KafkaConnection>{});

@@ -87,7 +87,6 @@ class Stage {
     Outside& outside_;
     metrics::Registry registry_;
     std::unique_ptr<memory::MemoryManager> memory_;
-    memory::RegionBudget task_region_{"task", std::size_t{64} << 20, "task.size"};
     std::unique_ptr<PlannedJob> planned_;
     std::uint32_t index_ = 0;
     std::unique_ptr<operators::JobResources> resources_;
