@@ -55,6 +55,12 @@ enum class Progress : std::uint8_t {
 // Rings the task that owns the operator, from any thread (runtime/base/waker.h).
 using millrace::Waker;
 
+// What a record carries beside its key and value. A value of nothing (data() == nullptr) is null.
+struct RecordHeader {
+    std::string_view name;
+    std::string_view value;
+};
+
 // A record that could not be used, for the job's dead letters. The views need to live for the call
 // only.
 struct Rejection {
@@ -64,7 +70,8 @@ struct Rejection {
     std::string_view payload;  // The original bytes; empty for an over-long record.
     std::string_view key;      // The record's key, when it has one.
     data::Position position;
-    std::string_view split;  // Human name: topic and partition, or path.
+    std::string_view split;                      // Human name: topic and partition, or path.
+    std::span<const RecordHeader> headers = {};  // In order; none of an over-long record.
 };
 
 // Where an operator puts what it makes. All calls are per batch, reject() per bad record.

@@ -6,10 +6,11 @@
 namespace millrace::operators {
 
 SourceBatcher::SourceBatcher(std::unique_ptr<RecordDecoder> decoder, BatchingOptions options,
-                             OperatorContext& context)
+                             OperatorContext& context, RecordHeaders* headers)
     : decoder_(std::move(decoder)),
       options_(options),
       clock_(context.clock),
+      headers_(headers),
       builder_(decoder_->schema(), context.batches) {}
 
 void SourceBatcher::name_split(std::int32_t split, std::string name) {
@@ -63,8 +64,7 @@ Result<std::size_t> SourceBatcher::decode(std::span<const RawRecord> records) {
 Status SourceBatcher::reject_too_long(const RawRecord& record) {
     const std::string message = fmt::format("the record has {} bytes; at most {} are allowed",
                                             record.payload.size(), options_.record_bytes_max);
-    return on_bad_record({.payload = {}, .key = {}, .position = record.position}, "too_long",
-                         message, "");
+    return reject_position(record.position, "too_long", message);
 }
 
 Status SourceBatcher::reject_unread(const data::Position& position, std::string_view code,
@@ -72,7 +72,19 @@ Status SourceBatcher::reject_unread(const data::Position& position, std::string_
     output_ = &output;
     // What came before it must leave before it.
     flush(output);
-    return on_bad_record({.payload = {}, .key = {}, .position = position}, code, message, "");
+    return reject_position(position, code, message);
+}
+
+Status SourceBatcher::reject_position(const data::Position& position, std::string_view code,
+                                      std::string_view message) {
+    rejected_bytes_ += kRejectionBytes;
+    return output_->reject({.code = code,
+                            .message = message,
+                            .field = {},
+                            .payload = {},
+                            .key = {},
+                            .position = position,
+                            .split = split_name(position.split)});
 }
 
 Status SourceBatcher::on_tick(Output& output) {
@@ -86,14 +98,19 @@ void SourceBatcher::flush(Output& output) {
 
 Status SourceBatcher::on_bad_record(const RawRecord& record, std::string_view code,
                                     std::string_view message, std::string_view field) {
+    const auto headers = headers_ == nullptr ? std::span<const RecordHeader>()
+                                             : headers_->headers_of(record.position);
     rejected_bytes_ += record.payload.size() + record.key.size() + kRejectionBytes;
+    for (const RecordHeader& header : headers)
+        rejected_bytes_ += header.name.size() + header.value.size();
     return output_->reject({.code = code,
                             .message = message,
                             .field = field,
                             .payload = record.payload,
                             .key = record.key,
                             .position = record.position,
-                            .split = split_name(record.position.split)});
+                            .split = split_name(record.position.split),
+                            .headers = headers});
 }
 
 std::string_view SourceBatcher::split_name(std::int32_t split) const {

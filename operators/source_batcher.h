@@ -34,14 +34,23 @@ struct BatchingOptions {
     Duration linger = kLingerDefault;
 };
 
+// Finds what a record carries beside key and value: asked about rejected records only.
+class RecordHeaders {
+  public:
+    virtual ~RecordHeaders() = default;
+    // Valid until the next call. `position`: of a record that add() was given and is working on.
+    virtual std::span<const RecordHeader> headers_of(const data::Position& position) = 0;
+};
+
 class SourceBatcher final : private BadRecords {
   public:
     // Records that are decoded together, unless one alone is longer.
     static constexpr std::size_t kPieceBytes = data::kBytesTarget;
     static constexpr std::size_t kRejectedBytesMax = data::kBytesTarget;
 
+    // `headers` may be null: records have none.
     SourceBatcher(std::unique_ptr<RecordDecoder> decoder, BatchingOptions options,
-                  OperatorContext& context);
+                  OperatorContext& context, RecordHeaders* headers = nullptr);
 
     // What dead letters say about where a record came from. `split` is its index.
     void name_split(std::int32_t split, std::string name);
@@ -69,6 +78,9 @@ class SourceBatcher final : private BadRecords {
     Status on_bad_record(const RawRecord& record, std::string_view code, std::string_view message,
                          std::string_view field) override;
     [[nodiscard]] std::span<const RawRecord> piece_of(std::span<const RawRecord> records) const;
+    // Rejects a record of which nothing but the position is kept.
+    Status reject_position(const data::Position& position, std::string_view code,
+                           std::string_view message);
     Result<std::size_t> decode(std::span<const RawRecord> records);
     Status reject_too_long(const RawRecord& record);
     [[nodiscard]] std::string_view split_name(std::int32_t split) const;
@@ -76,6 +88,7 @@ class SourceBatcher final : private BadRecords {
     const std::unique_ptr<RecordDecoder> decoder_;
     const BatchingOptions options_;
     const Clock& clock_;
+    RecordHeaders* const headers_;
     std::vector<std::pair<std::int32_t, std::string>> split_names_;
 
     data::BatchBuilder builder_;

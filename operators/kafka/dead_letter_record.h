@@ -1,7 +1,7 @@
-// A row of the `errors` stream as a Kafka record: the original bytes and key, the reason in
-// headers.
+// A row of the `errors` stream as a Kafka record: the original bytes, key and headers, and the
+// reason in headers behind them.
 //
-// Headers: millrace.job, .step, .error.code, .error.message, .error.field, .error.source_topic,
+// Ours: millrace.job, .step, .error.code, .error.message, .error.field, .error.source_topic,
 // .error.source_partition, .error.source_offset, .error.time (of sending, milliseconds). A record
 // from a file has its path as source_topic and no partition. Tools read them; payloads never appear
 // in logs.
@@ -30,7 +30,10 @@ using KafkaHeaders = std::unique_ptr<rd_kafka_headers_t, KafkaDeleter<rd_kafka_h
                                                                   std::size_t row);
 [[nodiscard]] std::optional<std::string_view> dead_letter_key(const data::Batch& batch,
                                                               std::size_t row);
+enum class DeadLetterParts : bool { kPositionOnly, kAll };
+// kPositionOnly leaves the record's own headers out.
 [[nodiscard]] KafkaHeaders dead_letter_headers(const data::Batch& batch, std::size_t row,
-                                               std::string_view job, std::int64_t now_ms);
+                                               std::string_view job, std::int64_t now_ms,
+                                               DeadLetterParts parts);
 
 }  // namespace millrace::operators

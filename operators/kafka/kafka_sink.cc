@@ -6,7 +6,6 @@
 #include <numeric>
 #include <utility>
 
-#include "operators/kafka/dead_letter_record.h"
 #include "operators/kafka/kafka_errors.h"
 #include "runtime/base/check.h"
 
@@ -213,13 +212,25 @@ std::size_t KafkaSink::send_each(const data::Batch& batch) {
 }
 
 rd_kafka_resp_err_t KafkaSink::send_one(const data::Batch& batch, std::size_t index) {
-    const rd_kafka_message_t& message = messages_[index];
-    KafkaHeaders headers;
+    const std::size_t row = rows_[index];
     std::int64_t timestamp_ms = 0;  // Now.
-    if (options_.dead_letters)
-        headers =
-            dead_letter_headers(batch, rows_[index], context_->job, context_->clock.wall_ms());
-    if (options_.timestamp == Timestamp::kEvent) timestamp_ms = event_time(batch, rows_[index]);
+    if (options_.timestamp == Timestamp::kEvent) timestamp_ms = event_time(batch, row);
+    if (!options_.dead_letters) return produce(messages_[index], {}, timestamp_ms);
+    const auto headers = [&](DeadLetterParts parts) {
+        return dead_letter_headers(batch, row, context_->job, context_->clock.wall_ms(), parts);
+    };
+    const rd_kafka_resp_err_t error =
+        produce(messages_[index], headers(DeadLetterParts::kAll), timestamp_ms);
+    if (error != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) return error;
+    // With our headers it is longer than a record may be: its position is what can be kept.
+    rd_kafka_message_t& message = messages_[index];
+    message.payload = message.key = nullptr;
+    message.len = message.key_len = 0;
+    return produce(message, headers(DeadLetterParts::kPositionOnly), timestamp_ms);
+}
+
+rd_kafka_resp_err_t KafkaSink::produce(const rd_kafka_message_t& message, KafkaHeaders headers,
+                                       std::int64_t timestamp_ms) {
     const rd_kafka_resp_err_t error = rd_kafka_producev(
         client_->handle(), RD_KAFKA_V_RKT(topic_.get()), RD_KAFKA_V_PARTITION(message.partition),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_VALUE(message.payload, message.len),

@@ -28,6 +28,7 @@
 
 #include "memory/segment.h"
 #include "operators/format/record_encoder.h"
+#include "operators/kafka/dead_letter_record.h"
 #include "operators/kafka/delivery_ledger.h"
 #include "operators/kafka/kafka_client.h"
 #include "operators/kafka/partitioner.h"
@@ -90,6 +91,8 @@ class KafkaSink final : public Step {
     std::size_t send_together();
     std::size_t send_each(const data::Batch& batch);
     rd_kafka_resp_err_t send_one(const data::Batch& batch, std::size_t index);
+    rd_kafka_resp_err_t produce(const rd_kafka_message_t& message, KafkaHeaders headers,
+                                std::int64_t timestamp_ms);
     [[nodiscard]] std::int64_t event_time(const data::Batch& batch, std::size_t row) const;
     Status settle_refused(const data::Batch& batch, std::size_t tried, Output& output);
     Status reject(const data::Batch& batch, std::size_t row, std::string_view code,

@@ -41,7 +41,9 @@ Status KafkaSource::open(OperatorContext& context) {
     MILLRACE_TRY_ASSIGN(client_, clients_.client(options_.settings));
     waker_ = std::make_shared<DetachableWaker>(context.waker);
     if (!options_.idle_after) lanes_.push_back({.reader = make_reader()});
-    batcher_ = std::make_unique<SourceBatcher>(std::move(decoder_), options_.batching, context);
+    RecordHeaders* const headers = this;
+    batcher_ =
+        std::make_unique<SourceBatcher>(std::move(decoder_), options_.batching, context, headers);
     lag_ = &context.metrics.gauge("flink_taskmanager_job_task_operator_pendingRecords",
                                   "pendingRecords (scope: taskmanager_job_task_operator)");
     topic_ = std::make_unique<TopicWatch>(client_, options_.topic, waker_);
@@ -150,9 +152,17 @@ Status KafkaSource::fill() {
         records_[i] = raw(*messages[i], partitions_[slot].split);
         slots_[i] = static_cast<std::uint32_t>(slot);
     }
+    messages_ = messages;
     pending_ = std::span(records_).first(messages.size());
     pending_slots_ = slots_.data();
     return {};
+}
+
+std::span<const RecordHeader> KafkaSource::headers_of(const data::Position& position) {
+    const auto records = std::span(records_).first(messages_.size());
+    const auto found = std::ranges::find(records, position, &RawRecord::position);
+    if (found == records.end()) return {};
+    return header_reader_.read(*messages_[static_cast<std::size_t>(found - records.begin())]);
 }
 
 Result<std::span<rd_kafka_message_t* const>> KafkaSource::read_oldest_first() {

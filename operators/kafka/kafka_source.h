@@ -27,6 +27,7 @@
 #include <string>
 #include <vector>
 
+#include "operators/kafka/header_reader.h"
 #include "operators/kafka/kafka_client.h"
 #include "operators/kafka/kafka_reader.h"
 #include "operators/kafka/topic_watch.h"
@@ -36,7 +37,7 @@
 
 namespace millrace::operators {
 
-class KafkaSource final : public Source {
+class KafkaSource final : public Source, private RecordHeaders {
   public:
     static constexpr Duration kWatchInterval = std::chrono::seconds(1);
 
@@ -76,6 +77,7 @@ class KafkaSource final : public Source {
         std::optional<TimePoint> silent_since{};  // Has records to come, but none is here.
     };
 
+    std::span<const RecordHeader> headers_of(const data::Position& position) override;
     [[nodiscard]] std::unique_ptr<KafkaReader> make_reader() const;
     Status assign_new();
     Status assign_new_lanes();
@@ -109,6 +111,8 @@ class KafkaSource final : public Source {
     std::vector<std::int32_t> slot_of_;  // By partition number: place in `partitions_`.
     std::array<RawRecord, KafkaReader::kMessagesMax> records_;
     std::array<std::uint32_t, KafkaReader::kMessagesMax> slots_;  // Of the records' partitions.
+    std::span<rd_kafka_message_t* const> messages_;               // Those that `records_` are of.
+    HeaderReader header_reader_;
     std::span<const RawRecord> pending_;
     const std::uint32_t* pending_slots_ = nullptr;
     TimePoint watch_next_{};

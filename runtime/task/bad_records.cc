@@ -71,9 +71,28 @@ Status ErrorRows::append(std::string_view step, const operators::Rejection& reje
     if (rejection.key.data() != nullptr) MILLRACE_TRY(set(ErrorColumn::kKey, rejection.key));
     if (rejection.payload.data() != nullptr)
         MILLRACE_TRY(set(ErrorColumn::kPayload, rejection.payload));
+    MILLRACE_TRY(append_headers(rejection.headers));
     builder_.end_row(rejection.position);
     if (oldest_ == TimePoint::max()) oldest_ = now;
     return builder_.is_full() ? flush(now) : Status{};
+}
+
+Status ErrorRows::append_headers(std::span<const operators::RecordHeader> headers) {
+    using operators::ErrorColumn;
+    constexpr auto kNames = static_cast<std::size_t>(ErrorColumn::kHeaderNames);
+    constexpr auto kValues = static_cast<std::size_t>(ErrorColumn::kHeaderValues);
+    constexpr auto kNulls = static_cast<std::size_t>(ErrorColumn::kHeaderNulls);
+    if (headers.empty()) return {};
+    builder_.begin_list(kNames);
+    builder_.begin_list(kValues);
+    builder_.begin_list(kNulls);
+    for (std::size_t i = 0; i < headers.size(); ++i) {
+        MILLRACE_TRY(builder_.append_element(kNames, headers[i].name));
+        MILLRACE_TRY(builder_.append_element(kValues, headers[i].value));
+        if (headers[i].value.data() != nullptr) continue;
+        MILLRACE_TRY(builder_.append_element(kNulls, static_cast<std::int64_t>(i)));
+    }
+    return {};
 }
 
 Status ErrorRows::flush(TimePoint now) {

@@ -81,6 +81,8 @@ class ErrorRows {
     [[nodiscard]] std::span<const std::unique_ptr<OutputEdge>> edges() const { return edges_; }
 
   private:
+    Status append_headers(std::span<const operators::RecordHeader> headers);
+
     std::vector<std::unique_ptr<OutputEdge>> edges_;
     data::BatchBuilder builder_;
     TimePoint oldest_ = TimePoint::max();  // When the first row that waits came.

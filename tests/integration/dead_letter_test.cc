@@ -36,11 +36,16 @@ std::map<std::string, std::optional<std::string>> poison() {
             {"null", std::nullopt}};
 }
 
+// What a producer's tracing adds to each record.
+std::vector<std::pair<std::string, std::string>> own_headers(const std::string& key) {
+    return {{"trace", "of " + key}, {"empty", ""}, {"bytes", std::string("\0\xff", 2)}};
+}
+
 std::map<std::string, std::string> headers_of(const KafkaRecord& record) {
     return {record.headers.begin(), record.headers.end()};
 }
 
-// Key and bytes are as they were; of an over-long record the place is all that is kept.
+// Key, headers and bytes are as they were; of an over-long record the place is all that is kept.
 void require_dead_letter(const KafkaRecord& letter, const std::string& key,
                          const std::optional<std::string>& value, const std::string& topic) {
     auto headers = headers_of(letter);
@@ -48,6 +53,9 @@ void require_dead_letter(const KafkaRecord& letter, const std::string& key,
     const bool has_bytes = key != "over-long";
     REQUIRE(letter.key == (has_bytes ? std::optional(key) : std::nullopt));
     REQUIRE(letter.value == (has_bytes ? value : std::nullopt));
+    for (const auto& [name, own] : own_headers(key))
+        REQUIRE((headers.contains(name) ? std::optional(headers[name]) : std::nullopt) ==
+                (has_bytes ? std::optional(own) : std::nullopt));
     REQUIRE(headers["millrace.job"] == "ctr");
     REQUIRE(headers["millrace.step"] == "impressions");
     REQUIRE(headers["millrace.error.source_topic"] == topic);
@@ -63,7 +71,10 @@ TEST_CASE("records that cannot be read become dead letters and no other is lost"
     produce(kafka, topics.clicks, click_events(2'000), topics.partitions);
     std::vector<KafkaRecord> records;
     for (const auto& [key, value] : bad)
-        records.push_back({.partition = kPoisonPartition, .key = key, .value = value});
+        records.push_back({.partition = kPoisonPartition,
+                           .key = key,
+                           .value = value,
+                           .headers = own_headers(key)});
     REQUIRE(kafka.produce(topics.clicks, records));
     produce(kafka, topics.clicks, click_events(2'000, 2'000), topics.partitions);
 

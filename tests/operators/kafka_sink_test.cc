@@ -285,6 +285,16 @@ TEST_CASE("KafkaSink writes dead letters with their bytes, key and reason", "[op
     set(ErrorColumn::kSplit, "ad_clicks/3");
     set(ErrorColumn::kKey, "user-1");
     set(ErrorColumn::kPayload, "{\"bid\":\"x\"}");
+    constexpr auto kNames = static_cast<std::size_t>(ErrorColumn::kHeaderNames);
+    constexpr auto kValues = static_cast<std::size_t>(ErrorColumn::kHeaderValues);
+    builder.begin_list(kNames);
+    builder.begin_list(kValues);
+    builder.begin_list(static_cast<std::size_t>(ErrorColumn::kHeaderNulls));
+    REQUIRE(builder.append_element(kNames, std::string_view("trace")));
+    REQUIRE(builder.append_element(kValues, std::string_view("a1\0b2", 5)));
+    // Of a dead letter that came back: ours stands behind it.
+    REQUIRE(builder.append_element(kNames, std::string_view("millrace.step")));
+    REQUIRE(builder.append_element(kValues, std::string_view("earlier")));
     builder.end_row({.split = 3, .ordinal = 4711});
     set(ErrorColumn::kCode, "too_long");
     set(ErrorColumn::kSplit, "data/clicks.csv");
@@ -298,7 +308,8 @@ TEST_CASE("KafkaSink writes dead letters with their bytes, key and reason", "[op
     CHECK(std::stoll(headers["millrace.error.time"]) >= 1'700'000'000'000);
     headers.erase("millrace.error.time");
     CHECK(headers ==
-          std::map<std::string, std::string>{{"millrace.job", "ctr"},
+          std::map<std::string, std::string>{{"trace", std::string("a1\0b2", 5)},
+                                             {"millrace.job", "ctr"},
                                              {"millrace.step", "impressions"},
                                              {"millrace.error.code", "wrong_type"},
                                              {"millrace.error.message", "not a number"},
@@ -310,6 +321,33 @@ TEST_CASE("KafkaSink writes dead letters with their bytes, key and reason", "[op
     CHECK_FALSE(got[1].key);
     CHECK(got[1].headers.at("millrace.error.source_topic") == "data/clicks.csv");
     CHECK(got[1].headers.count("millrace.error.source_partition") == 0);
+    CHECK(got[1].headers.count("trace") == 0);
+}
+
+TEST_CASE("KafkaSink writes a dead letter that is too long for a record by its position",
+          "[operators][kafka]") {
+    KafkaWorld kafka;
+    REQUIRE(kafka.broker->create_topic("out", 1));
+    SinkWorld world(kafka, {.dead_letters = true});
+    data::BatchBuilder builder(errors_schema(), world.world.memory.batches());
+    REQUIRE(builder.begin());
+    const auto set = [&](ErrorColumn column, std::string_view text) {
+        REQUIRE(builder.set_text(static_cast<std::size_t>(column), text));
+    };
+    set(ErrorColumn::kCode, "bad_json");
+    set(ErrorColumn::kSplit, "ad_clicks/3");
+    set(ErrorColumn::kKey, "user-1");
+    // message.max.bytes is 1,000,000 unless set.
+    set(ErrorColumn::kPayload, std::string(1'000'000, 'x'));
+    builder.end_row({.split = 3, .ordinal = 4711});
+    world.write(builder.finish());
+    world.settle();
+    const auto got = written(kafka, 1, 1);
+    CHECK(got[0].value.empty());
+    CHECK_FALSE(got[0].key);
+    CHECK(got[0].headers.at("millrace.error.source_partition") == "3");
+    CHECK(got[0].headers.at("millrace.error.source_offset") == "4711");
+    CHECK(world.out.rejected.empty());
 }
 
 }  // namespace millrace::operators

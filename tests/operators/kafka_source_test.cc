@@ -173,6 +173,40 @@ TEST_CASE("KafkaSource rejects bad, over-long and empty records by their positio
                                 {"too_long", "", "", "clicks/0", {0, 2, time}}});
 }
 
+TEST_CASE("KafkaSource rejects a bad record with its own headers, an over-long one without",
+          "[operators][kafka]") {
+    KafkaWorld kafka;
+    REQUIRE(kafka.broker->create_topic("clicks", 1));
+    const std::int64_t time = 1'700'000'000'000;
+    Sent many{0, "bad many", std::nullopt, time};
+    for (std::size_t i = 0; i < HeaderReader::kHeadersMax + 2; ++i)
+        many.headers.emplace_back(fmt::format("h{}", i), "v");
+    Sent large{0, "bad large", std::nullopt, time};
+    large.headers = {{"large", std::string(HeaderReader::kHeaderBytesMax, 'x')}, {"small", "v"}};
+    test::produce(
+        kafka.broker->address(), "clicks",
+        {{0, "a", "k", time, {{"trace", "good"}}},
+         {0, "bad one", "k", time, {{"trace", "1"}, {"trace", "2"}, {"none", std::nullopt}}},
+         {0, std::string(101, 'x'), "k", time, {{"trace", "long"}}},
+         many,
+         large,
+         {0, "b"}});
+    SourceWorld world(kafka, {.record_bytes_max = 100});
+    world.start({0});
+    world.run_until([&] { return world.out.rows().size() == 2; });
+    using Headers = std::vector<std::pair<std::string, std::string>>;
+    REQUIRE(world.out.rejected.size() == 4);
+    CHECK(world.out.rejected[0].headers ==
+          Headers{{"trace", "1"}, {"trace", "2"}, {"none", "(null)"}});
+    CHECK(world.out.rejected[1].code == "too_long");
+    CHECK(world.out.rejected[1].headers.empty());
+    CHECK(world.out.rejected[2].headers.size() == HeaderReader::kHeadersMax + 1);
+    CHECK(world.out.rejected[2].headers.back() ==
+          std::pair<std::string, std::string>("millrace.headers_dropped", "2"));
+    CHECK(world.out.rejected[3].headers ==
+          Headers{{"small", "v"}, {"millrace.headers_dropped", "1"}});
+}
+
 TEST_CASE("KafkaSource goes on after a restore where its snapshot was taken",
           "[operators][kafka]") {
     KafkaWorld kafka;

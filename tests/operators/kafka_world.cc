@@ -36,6 +36,17 @@ KafkaHandle plain_client(rd_kafka_type_t type, const std::string& brokers) {
     return handle;
 }
 
+// The caller's until librdkafka takes them; none for a record without.
+rd_kafka_headers_t* new_headers(const Sent& record) {
+    if (record.headers.empty()) return nullptr;
+    rd_kafka_headers_t* made = rd_kafka_headers_new(record.headers.size());
+    for (const auto& [name, value] : record.headers)
+        rd_kafka_header_add(made, name.data(), static_cast<ssize_t>(name.size()),
+                            value ? value->data() : nullptr,
+                            value ? static_cast<ssize_t>(value->size()) : 0);
+    return made;
+}
+
 std::map<std::string, std::string> headers_of(const rd_kafka_message_t& message) {
     std::map<std::string, std::string> result;
     rd_kafka_headers_t* headers = nullptr;
@@ -114,6 +125,7 @@ void produce(const std::string& brokers, const std::string& topic,
                     RD_KAFKA_V_PARTITION(record.partition),
                     RD_KAFKA_V_VALUE(const_cast<char*>(record.value.data()), record.value.size()),
                     RD_KAFKA_V_KEY(key, key_size), RD_KAFKA_V_TIMESTAMP(record.timestamp_ms),
+                    RD_KAFKA_V_HEADERS(new_headers(record)),
                     RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_BLOCK),
                     RD_KAFKA_V_END) == RD_KAFKA_RESP_ERR_NO_ERROR);
         rd_kafka_poll(handle.get(), 0);

@@ -30,6 +30,7 @@ struct Sent {
     std::string value;
     std::optional<std::string> key = std::nullopt;
     std::int64_t timestamp_ms = 1'700'000'000'000;
+    std::vector<std::pair<std::string, std::optional<std::string>>> headers = {};
 };
 
 struct Received {

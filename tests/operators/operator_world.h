@@ -27,6 +27,8 @@ struct Rejected {
     std::string key;
     std::string split;
     data::Position position;
+    // Name and value; "(null)" for no value.
+    std::vector<std::pair<std::string, std::string>> headers = {};
 
     bool operator==(const Rejected&) const = default;
 };
@@ -40,6 +42,9 @@ class CollectingOutput final : public Output {
         rejected.push_back({std::string(rejection.code), std::string(rejection.payload),
                             std::string(rejection.key), std::string(rejection.split),
                             rejection.position});
+        for (const RecordHeader& header : rejection.headers)
+            rejected.back().headers.emplace_back(
+                header.name, header.value.data() == nullptr ? "(null)" : header.value);
         return {};
     }
     // "split:ordinal:text of column 0" of every row emitted so far.
