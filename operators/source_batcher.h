@@ -6,8 +6,9 @@
 //
 // Threads:    the task's.
 // Ownership:  owns the decoder; borrows the context. Records need to live for the call only.
-// Limits:     record_bytes_max a record; one batch a call, and kRejectedBytesMax of rejected records
-//             with the piece that passes it: they leave at once, and nobody asked for room between.
+// Limits:     record_bytes_max a record; one batch a call, and kRejectedBytesMax of rejected
+//             records with the piece that passes it: they leave at once, and nobody asked for room
+//             between.
 // Failure:    an Error is the task's: memory, or the job's threshold of bad records.
 
 #pragma once
