@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <span>
 
 namespace millrace::operators {
@@ -111,6 +112,30 @@ Status set_queue_limits(rd_kafka_conf_t& conf, const KafkaSettings& settings) {
     return has_fetch_queue_backoff() ? set(conf, "fetch.queue.backoff.ms", "10") : Status{};
 }
 
+// A property may make a queue smaller than the job's memory allows, not larger.
+Status check_limit(const rd_kafka_conf_t& conf, const char* name, std::size_t most) {
+    std::array<char, 64> text{};
+    std::size_t size = text.size();
+    if (rd_kafka_conf_get(&conf, name, text.data(), &size) != RD_KAFKA_CONF_OK) return {};
+    const std::size_t value = std::strtoull(text.data(), nullptr, 10);
+    if (value <= most) return {};
+    return fail(Code::kInvalidOption,
+                "Kafka property {} is {}, and the memory of this client allows {}. Hint: lower it",
+                name, value, most);
+}
+
+Status check_queue_limits(const rd_kafka_conf_t& conf, const KafkaSettings& settings) {
+    if (settings.role == KafkaRole::kSink) {
+        return check_limit(conf, "queue.buffering.max.kbytes",
+                           std::max<std::size_t>(settings.memory.producer_bytes / 1024, 1));
+    }
+    if (settings.role != KafkaRole::kSource) return {};
+    const FetchQueueLimits limits = fetch_queue_limits(settings.memory, settings.readers);
+    MILLRACE_TRY(check_limit(conf, "queued.max.messages.kbytes", limits.kilobytes));
+    MILLRACE_TRY(check_limit(conf, "queued.min.messages", limits.records));
+    return check_limit(conf, "fetch.max.bytes", kFetchBytesMax);
+}
+
 }  // namespace
 
 FetchQueueLimits fetch_queue_limits(const KafkaMemory& memory, std::size_t readers) {
@@ -151,6 +176,7 @@ Result<KafkaConf> make_conf(const KafkaSettings& settings) {
         MILLRACE_TRY(check_node_property(settings.role, name));
         MILLRACE_TRY(set(*conf, name, value));
     }
+    MILLRACE_TRY(check_queue_limits(*conf, settings));
     MILLRACE_TRY(set_all(*conf, required));
     MILLRACE_TRY(set(*conf, "bootstrap.servers", settings.connection.brokers));
     // librdkafka asks for a group wherever partitions are assigned; it is joined by nobody.

@@ -7,6 +7,7 @@
 
 #include <fmt/core.h>
 
+#include "memory/system_memory.h"
 #include "runtime/base/log.h"
 #include "runtime/cli/job_documents.h"
 #include "runtime/jobfile/model_memory.h"
@@ -32,8 +33,14 @@ Status write_ports(const std::string& path, const Node& node, std::uint16_t cont
     return {};
 }
 
+// Caps that changed what was set, keys without effect.
+void warn(const std::vector<std::string>& warnings) {
+    for (const std::string& warning : warnings) log::warn("{}", warning);
+}
+
 Status start_jobmanager(Node& node, const cli::CommandLine& line,
                         const jobfile::ExpressionChecker* expressions) {
+    MILLRACE_TRY_ASSIGN(const auto budget, jobmanager_budget_of(line));
     std::vector<std::string> clusters;
     if (!line.kafka.empty()) {
         node.environment().set_default_cluster(
@@ -43,6 +50,7 @@ Status start_jobmanager(Node& node, const cli::CommandLine& line,
     MILLRACE_TRY(node.start_jobmanager(line, line.server,
                                        document_reader(line, std::move(clusters), expressions)));
     MILLRACE_TRY(write_ports(line.port_file, node, node.jobmanager().port()));
+    warn(budget.warnings);
     log::info("JobManager: REST at port {}, TaskManagers at port {}", node.rest_port(),
               node.jobmanager().port());
     return {};
@@ -52,7 +60,10 @@ Status start_taskmanager(Node& node, const cli::CommandLine& line, const net::Ad
     MILLRACE_TRY_ASSIGN(const auto budget, budget_of(line, 4));
     MILLRACE_TRY(node.start_taskmanager(line, budget, jobmanager));
     fmt::print(stderr, "{}", budget.table());
-    return {};
+    warn(budget.warnings);
+    const bool is_touched = budget.prefault == memory::MappedRegion::Prefault::kYes;
+    return budget.check_idle_resident(memory::resident_bytes(memory::SystemFiles{}).value_or(0),
+                                      is_touched ? budget.managed.bytes + budget.network.bytes : 0);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ namespace {
 // Not of memory: metrics_address() reads it.
 constexpr std::string_view kMetricsPortKey = "metrics.prometheus.port";
 constexpr std::uint16_t kMetricsPortDefault = 9249;
+constexpr std::uint64_t kJobManagerBytesDefault = std::uint64_t{512} << 20;
 constexpr std::uint64_t kProcessBytesDefault = std::uint64_t{1728} << 20;
 
 // Ids of processes and jobs need not be secret, only different.
@@ -157,25 +158,41 @@ Status Node::start_metrics(const cli::CommandLine& line, const net::Address& add
     return {};
 }
 
-Result<memory::MemoryBudget> budget_of(const cli::CommandLine& line, std::uint32_t slots_default) {
+namespace {
+
+Result<std::vector<memory::Setting>> memory_settings(const cli::CommandLine& line) {
     std::vector<memory::Setting> settings;
-    bool has_slots = false;
     for (const std::string& text : line.settings) {
         const std::size_t equals = text.find('=');
-        if (equals == std::string::npos) {
+        if (equals == std::string::npos)
             return fail(Code::kInvalidOption, "-D wants key=value: {}", text);
-        }
         if (text.substr(0, equals) == kMetricsPortKey) continue;
         settings.push_back({.key = text.substr(0, equals), .value = text.substr(equals + 1)});
-        has_slots = has_slots || settings.back().key == "taskmanager.numberOfTaskSlots";
     }
-    if (!has_slots) {
-        settings.push_back(
-            {.key = "taskmanager.numberOfTaskSlots", .value = std::to_string(slots_default)});
-    }
-    return memory::MemoryBudget::derive(
-        settings, {.cgroup_limit_bytes = memory::cgroup_limit_bytes(memory::SystemFiles{}),
-                   .process_bytes_default = kProcessBytesDefault});
+    return settings;
+}
+
+memory::MachineMemory machine_memory(std::uint64_t process_bytes_default) {
+    return {.cgroup_limit_bytes = memory::cgroup_limit_bytes(memory::SystemFiles{}),
+            .process_bytes_default = process_bytes_default};
+}
+
+}  // namespace
+
+Result<memory::MemoryBudget> budget_of(const cli::CommandLine& line, std::uint32_t slots_default) {
+    constexpr std::string_view kSlots = "taskmanager.numberOfTaskSlots";
+    MILLRACE_TRY_ASSIGN(auto settings, memory_settings(line));
+    const bool has_slots =
+        std::any_of(settings.begin(), settings.end(),
+                    [&](const memory::Setting& setting) { return setting.key == kSlots; });
+    if (!has_slots)
+        settings.push_back({.key = std::string(kSlots), .value = std::to_string(slots_default)});
+    return memory::MemoryBudget::derive(settings, machine_memory(kProcessBytesDefault));
+}
+
+Result<memory::JobManagerBudget> jobmanager_budget_of(const cli::CommandLine& line) {
+    MILLRACE_TRY_ASSIGN(const auto settings, memory_settings(line));
+    return memory::JobManagerBudget::derive(settings, machine_memory(kJobManagerBytesDefault));
 }
 
 cli::ExitCode exit_with(const Error& error) {

@@ -73,6 +73,9 @@ class Node {
 // The budget that the flags and the machine's limits say. Errors: kInvalidOption, every violation.
 Result<memory::MemoryBudget> budget_of(const cli::CommandLine& line, std::uint32_t slots_default);
 
+// Checks the settings as a JobManager reads them. Errors: kInvalidOption, every violation.
+Result<memory::JobManagerBudget> jobmanager_budget_of(const cli::CommandLine& line);
+
 // Prints the reason and gives the exit code that fits.
 cli::ExitCode exit_with(const Error& error);
 

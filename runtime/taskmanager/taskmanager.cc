@@ -61,6 +61,8 @@ Status TaskManager::start() {
                                                            .prefault = budget.prefault}));
     task_region_ = std::make_unique<memory::RegionBudget>("task region", budget.task.bytes,
                                                           "taskmanager.memory.process.size");
+    memory_metrics_ = std::make_unique<MemoryMetrics>(registry_, options_.id, budget, *memory_,
+                                                      *network_buffers_, *task_region_);
     network_ = std::make_unique<net::EventLoopThread>("millrace-net");
     data_plane_ = std::make_unique<net::DataPlane>(
         network_->loop(), clock_, metrics_,

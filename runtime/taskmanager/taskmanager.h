@@ -32,6 +32,7 @@
 #include "runtime/task/blocking_pool.h"
 #include "runtime/task/worker_pool.h"
 #include "runtime/taskmanager/job_attempt.h"
+#include "runtime/taskmanager/memory_metrics.h"
 
 namespace millrace::taskmanager {
 
@@ -92,6 +93,7 @@ class TaskManager {
     std::unique_ptr<memory::MemoryManager> memory_;
     std::unique_ptr<memory::NetworkBufferPool> network_buffers_;
     std::unique_ptr<memory::RegionBudget> task_region_;
+    std::unique_ptr<MemoryMetrics> memory_metrics_;
     std::unique_ptr<net::EventLoopThread> network_;
     std::unique_ptr<net::DataPlane> data_plane_;
     std::unique_ptr<task::WorkerPool> workers_;

@@ -90,12 +90,15 @@ TEST_CASE("a process that lacks port, memory or permission says so in one line",
                     78, "cannot write the port file /nowhere/ports: No such file or directory");
 }
 
-TEST_CASE("a wrong configuration ends a TaskManager with 78, before anything is opened",
+TEST_CASE("a wrong configuration ends a process with 78, before anything is opened",
           "[integration]") {
     const Finished unknown = millrace({"taskmanager", "-D", "taskmanager.memory.proces.size=1g"});
     CAPTURE(unknown.errors);
     REQUIRE(unknown.exit_code == 78);
     REQUIRE_THAT(unknown.errors, Contains("taskmanager.memory.process.size"));
+    const Finished ours = millrace({"jobmanager", "-D", "jobmanager.memory.proces.size=1g"});
+    REQUIRE(ours.exit_code == 78);
+    REQUIRE_THAT(ours.errors, Contains("jobmanager.memory.process.size"));
     const Finished small = millrace({"taskmanager", "-D", "taskmanager.memory.process.size=100m"});
     REQUIRE(small.exit_code == 78);
 }

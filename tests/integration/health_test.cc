@@ -54,6 +54,10 @@ TEST_CASE("a TaskManager's metrics are those of the tasks that run in it", "[int
     REQUIRE_THAT(metrics->body, Contains("millrace_memory_resident_bytes") &&
                                     Contains("flink_taskmanager_job_task_numRecordsIn") &&
                                     Contains("job_name=\"numbers\""));
+    // 1728 MiB divided as the reference's table says: 622.0625 managed, 4976 buffers.
+    REQUIRE_THAT(metrics->body, Contains("region=\"managed\"} 652279808") &&
+                                    Contains("Status_Shuffle_Netty_TotalMemorySegments{") &&
+                                    Contains("} 4976"));
     // The JobManager is another process, and has no tasks.
     const auto others = support::http_get(cluster.rest_port(), "/metrics");
     REQUIRE(others);

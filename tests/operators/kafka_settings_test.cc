@@ -55,6 +55,24 @@ TEST_CASE("A Kafka client has the settings that its promises need", "[operators]
     CHECK(value(*sink, "reconnect.backoff.max.ms") == "1000");
 }
 
+TEST_CASE("A property makes a queue smaller than its memory allows, not larger",
+          "[operators][kafka_settings]") {
+    // 64 MiB: 8 for one more answer, half of the rest for payloads: 28 MiB.
+    const auto [name, most] = GENERATE(table<std::string, int>({
+        {"queued.max.messages.kbytes", 28'672},
+        {"queued.min.messages", 57'344},
+        {"fetch.max.bytes", 8'388'608},
+    }));
+    CAPTURE(name);
+    REQUIRE(make_conf(settings(KafkaRole::kSource, {}, {{name, std::to_string(most)}})));
+    const auto refused =
+        make_conf(settings(KafkaRole::kSource, {}, {{name, std::to_string(most + 1)}}));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::kInvalidOption);
+    CHECK_THAT(refused.error().message,
+               Catch::Contains(name) && Catch::Contains("allows " + std::to_string(most)));
+}
+
 TEST_CASE("A Kafka property comes from the node, else the connection, else the default",
           "[operators][kafka_settings]") {
     const auto conf = make_conf(settings(
