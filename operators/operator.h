@@ -158,6 +158,10 @@ class Step : public Operator {
     // Whether a batch of `input` may come now. Inputs that may not are left alone, and the others
     // go on; asked again after the Waker rang. A step that is fed by one operator inside its task
     // is not asked: it says kBlocked.
+    // Not asked either while barriers are aligned: the rows that an input waits for may stand
+    // behind the barrier of another one, which comes only after all rows in front of it. A step
+    // that refuses inputs must hold what comes until then, about a channel's window of each, beyond
+    // what it holds otherwise.
     [[nodiscard]] virtual bool takes(std::uint32_t input) const {
         (void)input;
         return true;

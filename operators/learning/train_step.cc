@@ -67,37 +67,92 @@ SharedModel::WorkItem* TrainStep::claim(Target& target, std::uint32_t feed) {
 
 Result<Progress> TrainStep::process(const data::BatchPtr& batch, std::uint32_t input, Output&) {
     if (batch->rows() == 0) return Progress::kDone;
-    if (!in_hand_) {
-        in_hand_ = batch;
+    if (!in_hand_.batch) {
+        in_hand_ = {.batch = batch, .input = input};
         // A network buffer is the sender's credit, and the queue may be long.
         if (batch->is_short_lived()) {
-            MILLRACE_TRY_ASSIGN(in_hand_, data::compact(batch, context_->batches));
+            MILLRACE_TRY_ASSIGN(in_hand_.batch, data::compact(batch, context_->batches));
         }
     }
-    for (; queued_at_ < targets_.size(); ++queued_at_) {
-        Target& target = targets_[queued_at_];
-        SharedModel::WorkItem* item = claim(target, is_ordered() ? input : 0);
-        if (item == nullptr) return wait();
-        item->batch = in_hand_;
-        item->features_column = static_cast<std::uint32_t>(target.features_column);
-        read_labels(in_hand_->column(label_column_), label_kind_, in_hand_->rows(), item->labels);
-        target.model->enqueue(item);
+    unpark();
+    if (is_parked(input) || !queue(in_hand_)) {
+        if (!may_park(input)) return wait();
+        parked_.push_back(std::move(in_hand_));
     }
     in_hand_ = {};
-    queued_at_ = 0;
     apply_all();
     return Progress::kDone;
 }
 
+bool TrainStep::queue(Load& load) {
+    for (; load.queued_at < targets_.size(); ++load.queued_at) {
+        Target& target = targets_[load.queued_at];
+        SharedModel::WorkItem* item = claim(target, is_ordered() ? load.input : 0);
+        if (item == nullptr) return false;
+        item->batch = load.batch;
+        item->features_column = static_cast<std::uint32_t>(target.features_column);
+        const data::Batch& rows = *load.batch;
+        read_labels(rows.column(label_column_), label_kind_, rows.rows(), item->labels);
+        target.model->enqueue(item);
+    }
+    return true;
+}
+
+void TrainStep::unpark() {
+    for (auto load = parked_.begin(); load != parked_.end();) {
+        const bool gone = is_next(*load) && has_room_for(*load) && queue(*load);
+        load = gone ? parked_.erase(load) : load + 1;
+    }
+    std::erase_if(ended_while_parked_, [this](std::uint32_t input) {
+        if (is_parked(input)) return false;
+        end_feed(input);
+        return true;
+    });
+}
+
+bool TrainStep::may_unpark() const {
+    return std::ranges::any_of(
+        parked_, [this](const Load& load) { return is_next(load) && has_room_for(load); });
+}
+
+bool TrainStep::is_next(const Load& load) const {
+    return &*std::ranges::find(parked_, load.input, &Load::input) == &load;
+}
+
+bool TrainStep::has_room_for(const Load& load) const {
+    const Target& target = targets_[load.queued_at];
+    return target.model->has_room(target.trainer, load.input);
+}
+
+bool TrainStep::is_parked(std::uint32_t input) const {
+    return std::ranges::find(parked_, input, &Load::input) != parked_.end();
+}
+
+bool TrainStep::may_park(std::uint32_t input) const {
+    if (!is_ordered()) return false;
+    std::size_t count = 0;
+    std::size_t bytes = 0;
+    for (const Load& load : parked_) {
+        if (load.input != input) continue;
+        ++count;
+        bytes += load.batch->bytes();
+    }
+    return count < kParkedMax && bytes < kParkedBytesMax;
+}
+
 bool TrainStep::takes(std::uint32_t input) const {
     if (!is_ordered()) return true;
-    return std::ranges::all_of(targets_, [input](const Target& target) {
+    return !is_parked(input) && std::ranges::all_of(targets_, [input](const Target& target) {
         return target.model->has_room(target.trainer, input);
     });
 }
 
 Status TrainStep::on_input_end(std::uint32_t input) {
-    end_feed(input);
+    if (is_parked(input)) {
+        ended_while_parked_.push_back(input);
+    } else {
+        end_feed(input);
+    }
     apply_all();
     return {};
 }
@@ -124,18 +179,24 @@ void TrainStep::apply_all() {
 }
 
 Status TrainStep::on_tick(Output&) {
+    unpark();
     apply_all();
     return {};
 }
 
 TimePoint TrainStep::next_tick() const {
-    if (more_) return TimePoint::min();
+    if (more_ || may_unpark()) return TimePoint::min();
     TimePoint next = TimePoint::max();
     for (const Target& target : targets_) next = std::min(next, target.model->next_tick());
     return next;
 }
 
 Result<Progress> TrainStep::on_end(Output&) {
+    unpark();
+    if (!parked_.empty()) {
+        apply_all();
+        return may_unpark() ? Progress::kYield : wait();
+    }
     if (is_ordered()) {
         const auto feeds = targets_.front().model->options().order->feed_owners.size();
         for (std::uint32_t feed = 0; feed < feeds; ++feed) end_feed(feed);
@@ -152,6 +213,7 @@ Result<Progress> TrainStep::on_end(Output&) {
 
 void TrainStep::close() noexcept {
     in_hand_ = {};
+    parked_.clear();
     context_ = nullptr;
 }
 

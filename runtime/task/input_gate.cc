@@ -57,7 +57,9 @@ Result<std::optional<data::Element>> InputGate::poll_lane(std::size_t lane,
                                                           const operators::Step* reader) {
     if (aligner_.is_blocked(lane) || aligner_.has_ended(lane)) return std::nullopt;
     InputChannel& channel = *lanes_[lane].channel;
-    if (reader == nullptr || reader->takes(lanes_[lane].input)) {
+    // What stands behind a barrier may be what the reader waits for: while one is aligned, all that
+    // is in front of it must come.
+    if (reader == nullptr || aligner_.is_aligning() || reader->takes(lanes_[lane].input)) {
         std::optional<data::Element> element = channel.poll();
         if (element) return element;
     }

@@ -6,6 +6,7 @@
 #include "memory/byte_size.h"
 #include "operators/learning/model_plan.h"
 #include "operators/learning/shared_model.h"
+#include "operators/learning/train_step.h"
 #include "proto/job.pb.h"
 #include "runtime/data/batch.h"
 #include "runtime/taskmanager/order_plan.h"
@@ -29,7 +30,8 @@ std::uint32_t other_end_count(const graph::JobGraph& graph, const graph::Link& l
     return graph.operators[link.to].parallelism;
 }
 
-// Batches made here that may wait in models: all that a model holds may be of one maker.
+// Batches made here that may wait in models, all that a model holds may be of one maker; and those
+// that a train step parks while a barrier is aligned.
 std::size_t held_by_models(const graph::JobGraph& graph, std::uint32_t vertex) {
     std::size_t sum = 0;
     for (const graph::Link& link : graph.links) {
@@ -37,6 +39,7 @@ std::size_t held_by_models(const graph::JobGraph& graph, std::uint32_t vertex) {
         if (graph.operators[link.from].vertex != vertex || !reader.is_trainer) continue;
         const std::size_t models = graph.vertices[reader.vertex].models.size();
         sum += models * operators::SharedModel::held_bytes_max(reader.is_ordered);
+        if (reader.is_ordered) sum += operators::TrainStep::kParkedBytesMax + kBatchBytes;
     }
     return sum;
 }

@@ -246,6 +246,64 @@ TEST_CASE("A feed that is ahead is left alone until the others have come up", "[
     step.close();
 }
 
+// As a gate does while it aligns a barrier: gives what comes, whatever the step would take.
+TEST_CASE("Rows of a feed that is ahead are parked when they come all the same", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    SharedModel& model = world.add_model(ordered_options(2, 2, 1));
+    auto trainers = trainers_of(world, model);
+    TrainStep& step = *trainers[0].step;
+    Kept output;
+    const auto splits = wandering_splits(2, 300);
+    const auto give = [&](std::uint32_t feed, std::size_t row) {
+        const auto rows = std::span(splits[feed]).subspan(row, 1);
+        return *step.process(click_batch(trainers[0].seat->batches, rows), feed, output);
+    };
+    std::size_t given = 0;
+    for (; step.takes(0); ++given) REQUIRE(give(0, given) == Progress::kDone);
+    REQUIRE(given == SharedModel::kItems / 2);
+    for (; given < SharedModel::kItems / 2 + TrainStep::kParkedMax; ++given)
+        REQUIRE(give(0, given) == Progress::kDone);
+    REQUIRE_FALSE(step.takes(0));
+    REQUIRE(step.takes(1));
+    REQUIRE(step.next_tick() > clock.now());  // Nothing to do before rows of the other feed come.
+    for (std::size_t row = 0; row < 300; ++row) REQUIRE(give(1, row) == Progress::kDone);
+    REQUIRE(step.on_input_end(1));
+    for (; given < 300; ++given) REQUIRE(give(0, given) == Progress::kDone);
+    REQUIRE(step.on_input_end(0));
+    while (step.next_tick() == TimePoint::min()) REQUIRE(step.on_tick(output));
+    REQUIRE(*step.on_end(output) == Progress::kDone);
+    step.close();
+    PlainModel plain(model);
+    for (const Click& click : canonical(splits)) plain.learn(click);
+    REQUIRE(bits_of(model.table()) == plain.bits());
+    const auto runs = model.table().order_log().runs();
+    REQUIRE(std::vector<ml::OrderRun>(runs.begin(), runs.end()) ==
+            std::vector<ml::OrderRun>{{.split = ml::OrderRun::kCanonical, .count = 600}});
+}
+
+TEST_CASE("No more of a feed is parked than is reserved for it", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    SharedModel& model = world.add_model(ordered_options(2, 2, 1));
+    auto trainers = trainers_of(world, model);
+    TrainStep& step = *trainers[0].step;
+    Kept output;
+    const std::size_t rows = GENERATE(1U, data::kRowsMax);
+    const auto batch = click_batch(trainers[0].seat->batches, clicks(1, 0, rows));
+    while (step.takes(0)) REQUIRE(*step.process(batch, 0, output) == Progress::kDone);
+    std::size_t parked = 0;
+    while (*step.process(batch, 0, output) == Progress::kDone) ++parked;
+    if (rows == 1) {
+        CHECK(parked == TrainStep::kParkedMax);
+    } else {
+        CHECK(parked < TrainStep::kParkedMax);
+        CHECK(parked * batch->bytes() >= TrainStep::kParkedBytesMax);
+        CHECK((parked - 1) * batch->bytes() < TrainStep::kParkedBytesMax);
+    }
+    step.close();
+}
+
 TEST_CASE("A split that stands behind more rows than are kept is skipped at once", "[learning]") {
     ManualClock clock;
     LearningWorld world(clock);

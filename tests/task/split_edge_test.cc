@@ -95,6 +95,8 @@ std::string drain(InputGate& gate, const test::ManualClock& clock, const operato
             text += fmt::format("{} ends", element.input);
         } else if (const auto* batch = std::get_if<data::BatchPtr>(&element.element)) {
             text += fmt::format("{}:{}", element.input, test::ordinals_of(**batch).front());
+        } else if (std::holds_alternative<data::CheckpointBarrier>(element.element)) {
+            text += "barrier";
         } else {
             text += "end";
         }
@@ -114,6 +116,25 @@ TEST_CASE("A gate leaves inputs alone that its reader does not take", "[task][in
     REQUIRE(world.channels[0].queued_bytes() > 0);
     reader.refused = {};
     REQUIRE(drain(gate, world.clock, reader) == "0:1");
+}
+
+TEST_CASE("A gate asks its reader for nothing while it aligns a barrier", "[task][input_gate]") {
+    SplitWorld world(2);
+    const std::vector<std::vector<InputChannel*>> inputs{{&world.channels[0]},
+                                                         {&world.channels[1]}};
+    InputGate gate(inputs);
+    PickyStep reader;
+    // Input 0 is ahead and waits for row 3, which stands behind the barrier of input 1.
+    reader.refused = {0};
+    world.channels[0].push(world.rows(1));
+    world.channels[0].push(data::CheckpointBarrier{.checkpoint_id = 1});
+    world.channels[0].push(world.rows(2));
+    REQUIRE(drain(gate, world.clock, reader).empty());
+    world.channels[1].push(data::CheckpointBarrier{.checkpoint_id = 1});
+    world.channels[1].push(world.rows(3));
+    REQUIRE(drain(gate, world.clock, reader) == "0:1 barrier 1:3");
+    reader.refused = {};
+    REQUIRE(drain(gate, world.clock, reader) == "0:2");
 }
 
 TEST_CASE("A gate tells its reader the end of each input, and then of all", "[task][input_gate]") {

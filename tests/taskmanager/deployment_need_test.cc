@@ -135,6 +135,20 @@ struct Exchange {
     }
 };
 
+TEST_CASE("Who makes rows for a train step reserves what its models and the step may hold of them",
+          "[taskmanager][deployment_need]") {
+    Exchange exchange;
+    const auto working_set = [&] { return working_set_bytes(exchange.graph, 0, kMiB); };
+    const std::size_t plain = working_set();
+    exchange.graph.operators[1].is_trainer = true;
+    exchange.graph.vertices[1].models = {"one", "other"};
+    CHECK(working_set() == plain + 2 * 4 * kMiB);
+    // In canonical order more waits at the models, and while a barrier is aligned the step parks a
+    // window, as much again and a batch of 256 KiB with its added columns.
+    exchange.graph.operators[1].is_ordered = true;
+    CHECK(working_set() == plain + 2 * 16 * kMiB + 2 * kMiB + (std::size_t{384} << 10));
+}
+
 TEST_CASE("Buffers are those of the partitions and gates with ends elsewhere",
           "[taskmanager][deployment_need]") {
     Capacity capacity = default_capacity();
