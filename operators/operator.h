@@ -205,6 +205,10 @@ class Source : public Operator {
     // Reads what is there, at most about one millisecond of work or one batch. kDone = nothing
     // there now: the source rings the Waker, or names a next_tick(), when to poll again.
     virtual Result<Progress> poll(Output& output) = 0;
+
+    // Whether a checkpoint's barriers begin here. False for one whose rows come from other tasks in
+    // another way than channels: its barrier is to come with them.
+    [[nodiscard]] virtual bool starts_barriers() const { return true; }
 };
 
 }  // namespace millrace::operators

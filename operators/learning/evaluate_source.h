@@ -44,6 +44,8 @@ class EvaluateSource final : public Source {
     Status open(OperatorContext& context) override;
     Status add_splits(std::span<const Split> splits) override;
     Result<Progress> poll(Output& output) override;
+    // Its barrier is to travel with the scored rows.
+    [[nodiscard]] bool starts_barriers() const override { return false; }
     void close() noexcept override;
 
   private:

@@ -389,6 +389,11 @@ Status OperatorChain::add_splits(std::span<const operators::Split> splits) {
 
 bool OperatorChain::has_source() const { return nodes_.front()->source() != nullptr; }
 
+bool OperatorChain::starts_barriers() const {
+    operators::Source* const source = nodes_.front()->source();
+    return source != nullptr && source->starts_barriers();
+}
+
 Status OperatorChain::commit(std::uint64_t checkpoint_id) {
     for (const auto& node : nodes_) {
         MILLRACE_TRY(in_step(*node, node->op().commit(checkpoint_id)));

@@ -110,10 +110,12 @@ class OperatorChain {
     // for room, and room rings.
     [[nodiscard]] TimePoint next_tick_after(TimePoint now) const;
 
-    // Sources only; a chain with a gate gets its barriers from there. False when the source has
-    // ended or another barrier is still on its way: try again later.
+    // Sources only; a chain with a gate gets its barriers from there. False when another barrier or
+    // the end is still on its way: try again later.
     bool inject_barrier(const data::CheckpointBarrier& barrier);
     [[nodiscard]] bool has_source() const;
+    // Whether it begins with a source that starts barriers.
+    [[nodiscard]] bool starts_barriers() const;
     Status add_splits(std::span<const operators::Split> splits);
     // The outcome of a checkpoint, for all operators.
     Status commit(std::uint64_t checkpoint_id);

@@ -73,8 +73,8 @@ Status Task::read_mail() {
 }
 
 Status Task::take(Trigger mail) {
-    // Only sources start barriers; a newer one takes the place of one that still waits.
-    if (chain_.has_source()) trigger_ = mail.barrier;
+    // A newer one takes the place of one that still waits.
+    if (chain_.starts_barriers()) trigger_ = mail.barrier;
     return {};
 }
 

@@ -91,6 +91,21 @@ TEST_CASE("Decisions about checkpoints reach every operator in order", "[task][t
                                  "b commit 3"});
 }
 
+TEST_CASE("A source that starts no barriers leaves triggers alone", "[task][task]") {
+    TaskWorld world;
+    world.make();
+    ScriptedSource& source = world.add_source();
+    LocalChannel& output = world.add_edge(0, 1 << 20);
+    source.starts = false;
+    world.start();
+    REQUIRE(world.task->trigger_checkpoint(barrier(4)).has_value());
+    world.run();
+    world.cancel_and_run();
+    REQUIRE(world.listener.reports(4) == 0);
+    REQUIRE(world.diary == Diary{"source open", "source poll", "source close"});
+    REQUIRE(drain(output).empty());
+}
+
 TEST_CASE("A source gets its splits before the first poll, and later ones when they come",
           "[task][task]") {
     TaskWorld world;

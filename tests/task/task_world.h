@@ -72,11 +72,13 @@ class ScriptedSource final : public operators::Source {
                                          state::SnapshotWriter& writer) override;
     Status on_tick(operators::Output& output) override;
     [[nodiscard]] TimePoint next_tick() const override { return tick; }
+    [[nodiscard]] bool starts_barriers() const override { return starts; }
     void close() noexcept override { diary_.push_back("source close"); }
 
     // Default: nothing there.
     std::function<Result<operators::Progress>(operators::Output&)> polling;
     TimePoint tick = TimePoint::max();
+    bool starts = true;
     operators::OperatorContext* context = nullptr;
 
   private:
