@@ -7,8 +7,9 @@
 //
 // Order of calls:
 //   open -> [restore] -> { process | poll | on_watermark | on_tick | snapshot -> [commit] }* ->
-//   on_end -> close
-// close() is called once after open() succeeded, whatever came in between, also after a failure.
+//   on_end -> [snapshot -> [commit]]* -> close
+// A source has no on_end(): its poll() says kEnd. Behind the end there are no ticks and nothing is
+// emitted; a snapshot is still the operator's state, for a job's last checkpoint. close() is called once after open() succeeded, whatever came in between, also after a failure.
 //
 // Threads:    one at a time; the thread may change between calls.
 // Ownership:  the task owns the operator; the context and all it refers to outlive it.

@@ -133,9 +133,15 @@ void ChainNode::receive(data::Element element, std::uint32_t input) {
     inbox.push(std::move(element), input);
 }
 
-Status ChainNode::pass_on(const data::Element& control) {
+void ChainNode::pass_to_children(const data::Element& control) {
     for (Side& side : sides_) {
         for (const Child& child : side.children) child.node->receive(control, child.input);
+    }
+}
+
+Status ChainNode::pass_on(const data::Element& control) {
+    pass_to_children(control);
+    for (Side& side : sides_) {
         for (auto& edge : side.edges) MILLRACE_TRY(edge->place_control(control, commons_.now));
     }
     return {};

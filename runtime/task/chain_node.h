@@ -81,6 +81,8 @@ class ChainNode final : public operators::Output {
     void receive(data::Element element, std::uint32_t input);
     // Sends a barrier or the end to every output.
     Status pass_on(const data::Element& control);
+    // The same, but to the operators of this chain only.
+    void pass_to_children(const data::Element& control);
     // The first error since the last call; forgets it, and how much was emitted.
     Status take_failure();
 

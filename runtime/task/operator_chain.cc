@@ -135,7 +135,7 @@ Status OperatorChain::advance_edges(TimePoint now) {
 }
 
 bool OperatorChain::is_front_runnable(ChainNode& node) const {
-    if (node.has_ended || node.is_blocked || node.inbox.is_empty()) return false;
+    if (node.is_blocked || node.inbox.is_empty()) return false;
     const bool is_barrier =
         std::holds_alternative<data::CheckpointBarrier>(node.inbox.front().element);
     return is_barrier ? node.has_control_room_behind() : node.has_room_behind();
@@ -222,7 +222,7 @@ Result<Progress> OperatorChain::run_front(ChainNode& node) {
 Result<Progress> OperatorChain::run_barrier(ChainNode& node,
                                             const data::CheckpointBarrier& barrier) {
     if (barrier_to_pass_ == 0) {  // This is the root: the barrier begins its way.
-        barrier_to_pass_ = running_;
+        barrier_to_pass_ = nodes_.size();
         barrier_outcome_ = Status{};
     }
     if (barrier_outcome_.has_value() && node.snapshot == nullptr) {
@@ -262,6 +262,12 @@ Result<Progress> OperatorChain::run_end(ChainNode& node) {
 }
 
 Status OperatorChain::pass_on(ChainNode& node, const data::Element& control, bool is_last) {
+    const bool is_behind_end =
+        node.has_ended && std::holds_alternative<data::CheckpointBarrier>(control);
+    if (is_behind_end) {
+        node.pass_to_children(control);
+        return {};
+    }
     MILLRACE_TRY(node.pass_on(control));
     ErrorRows* const errors = commons_.bad_records.errors();
     if (!is_last || errors == nullptr) return {};
@@ -330,7 +336,8 @@ WaitsFor OperatorChain::waits_for() {
         has_room = has_room && edge.has_room();
         is_settled = is_settled && edge.is_settled();
     });
-    if (running_ == 0) return is_settled ? WaitsFor::kNothing : WaitsFor::kOutput;
+    const bool is_over = running_ == 0 && barrier_to_pass_ == 0 && root().inbox.is_empty();
+    if (is_over) return is_settled ? WaitsFor::kNothing : WaitsFor::kOutput;
     if (!has_room) return WaitsFor::kOutput;
     const bool is_blocked =
         std::ranges::any_of(nodes_, [](const auto& node) { return node->is_blocked; });
@@ -376,7 +383,7 @@ std::string OperatorChain::describe_wait() {
 bool OperatorChain::inject_barrier(const data::CheckpointBarrier& barrier) {
     ChainNode& source = root();
     MILLRACE_CHECK(source.source() != nullptr);
-    if (source.has_ended || barrier_to_pass_ > 0 || !source.inbox.is_empty()) return false;
+    if (barrier_to_pass_ > 0 || !source.inbox.is_empty()) return false;
     source.receive(barrier, 0);
     return true;
 }

@@ -13,7 +13,8 @@
 //
 // Control elements travel through the same inboxes, in order. A barrier makes an operator write its
 // snapshot and then goes on; once it has passed all of them, the observer is told. It needs no room
-// for batches, so checkpoints pass a chain whose data has stopped.
+// for batches, so checkpoints pass a chain whose data has stopped. It passes operators that have
+// ended, too, but no edge behind the end: there the end stands for every barrier to come.
 //
 // Threads:    the task's.
 // Ownership:  owns operators, gate and edges; borrows observer, policy and what the contexts name.

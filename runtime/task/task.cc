@@ -47,6 +47,9 @@ Status Task::add_splits(std::vector<operators::Split> splits) { return post(std:
 Status Task::post(Mail mail) {
     {
         MutexLock lock(mutex_);
+        if (!takes_triggers_ && std::holds_alternative<Trigger>(mail)) {
+            return fail(Code::kCancelled, "task {} has ended", name());
+        }
         if (mail_.size() >= kMailMax) {
             return fail(Code::kResourceExhausted, "task {} has {} unread messages", name(),
                         mail_.size());
@@ -160,7 +163,28 @@ void Task::inject_trigger() {
     if (trigger_ && chain_.inject_barrier(*trigger_)) trigger_.reset();
 }
 
+void Task::refuse_triggers() {
+    std::vector<Mail> mail;
+    {
+        MutexLock lock(mutex_);
+        takes_triggers_ = false;
+        mail.swap(mail_);
+    }
+    if (!chain_.starts_barriers()) return;
+    if (trigger_) refuse(*trigger_);
+    for (const Mail& message : mail) {
+        if (const auto* trigger = std::get_if<Trigger>(&message)) refuse(trigger->barrier);
+    }
+}
+
+void Task::refuse(const data::CheckpointBarrier& barrier) {
+    environment_.listener.on_snapshot(
+        *this, {.barrier = barrier,
+                .outcome = fail(Code::kCancelled, "task {} ended before its snapshot", name())});
+}
+
 StepResult Task::end(TaskState state, std::optional<Error> cause) {
+    refuse_triggers();
     chain_.close();
     cause_ = std::move(cause);
     move_to(state);

@@ -89,6 +89,9 @@ class Task final : public Schedulable, private ChainObserver {
     // From any thread. Ends the task as CANCELED at its next step, unless it has ended by then.
     void cancel();
     // Each leaves a message; kResourceExhausted when kMailMax of them were not read.
+    // A task that starts barriers answers each trigger by on_snapshot(), unless a newer one takes
+    // its place or it is aborted; kCancelled when it has ended and cannot any more. Others get
+    // their barriers from their channels.
     Status trigger_checkpoint(const data::CheckpointBarrier& barrier);
     Status commit(std::uint64_t checkpoint_id);
     Status abort(std::uint64_t checkpoint_id);
@@ -122,6 +125,9 @@ class Task final : public Schedulable, private ChainObserver {
 
     Status post(Mail mail) MILLRACE_EXCLUDES(mutex_);
     Status read_mail() MILLRACE_EXCLUDES(mutex_);
+    // Takes no triggers any more, and says of those that wait that nothing will come of them.
+    void refuse_triggers() MILLRACE_EXCLUDES(mutex_);
+    void refuse(const data::CheckpointBarrier& barrier);
     Status take(Trigger mail);
     Status take(Commit mail);
     Status take(Abort mail);
@@ -131,7 +137,7 @@ class Task final : public Schedulable, private ChainObserver {
     Result<StepResult> run(TimePoint now);
     Status initialize(TimePoint now);
     // Closes the operators and moves to a terminal state.
-    StepResult end(TaskState state, std::optional<Error> cause);
+    StepResult end(TaskState state, std::optional<Error> cause) MILLRACE_EXCLUDES(mutex_);
     void move_to(TaskState state);
     void note_time(const StepResult& result);
     void inject_trigger();
@@ -155,6 +161,7 @@ class Task final : public Schedulable, private ChainObserver {
     mutable Mutex mutex_;
     std::string trouble_ MILLRACE_GUARDED_BY(mutex_);
     std::vector<Mail> mail_ MILLRACE_GUARDED_BY(mutex_);
+    bool takes_triggers_ MILLRACE_GUARDED_BY(mutex_) = true;
 
     // The stepping thread's.
     OperatorChain chain_;

@@ -192,6 +192,70 @@ TEST_CASE("A dry source passes barriers, too", "[task][operator_chain]") {
     REQUIRE(drain(output) == "b4");
 }
 
+TEST_CASE("A barrier passes operators that have ended, but not the edges behind them",
+          "[task][operator_chain]") {
+    TaskWorld world;
+    world.make(true);
+    ScriptedSource& source = world.add_source();
+    world.add_step("middle", {.parent = 0});
+    ScriptedStep& last = world.add_step("last", {.parent = 1});
+    LocalChannel& output = world.add_edge(1, 1 << 20);
+    bool has_settled = false;
+    source.polling = [](Output&) -> Answer { return Progress::kEnd; };
+    last.ending = [&](Output&) -> Answer {
+        return has_settled ? Progress::kDone : Progress::kBlocked;
+    };
+    last.snapshotting = [](state::SnapshotWriter& writer) -> Answer {
+        const std::byte bytes[3]{};
+        MILLRACE_TRY(writer.write("state", bytes));
+        return Progress::kDone;
+    };
+    world.start();
+    world.run();
+    REQUIRE(world.task->trigger_checkpoint(barrier(4)).has_value());
+    world.run();
+    REQUIRE(world.listener.reports(4) == 0);
+    world.diary.clear();
+    has_settled = true;
+    last.context->waker.wake();
+    world.run();
+    REQUIRE(world.diary == Diary{"last end", "middle snapshot 4", "last snapshot 4", "source close",
+                                 "middle close", "last close"});
+    REQUIRE(world.listener.reports(4) == 1);
+    REQUIRE(world.listener.failed_reports(4) == 0);
+    REQUIRE(world.listener.snapshot("task/last/4")->sections().at("state").size() == 3);
+    REQUIRE(drain(output) == "end");
+    REQUIRE(drain(world.errors) == "end");
+}
+
+TEST_CASE("A task does not finish before a snapshot behind its end is written",
+          "[task][operator_chain]") {
+    TaskWorld world;
+    world.make();
+    ScriptedSource& source = world.add_source();
+    ScriptedStep& sink = world.add_step("sink", {.parent = 0});
+    bool has_settled = false;
+    source.polling = [](Output&) -> Answer { return Progress::kEnd; };
+    sink.ending = [&](Output&) -> Answer {
+        return has_settled ? Progress::kDone : Progress::kBlocked;
+    };
+    sink.snapshotting = [&](state::SnapshotWriter&) -> Answer {
+        return std::exchange(has_settled, false) ? Progress::kBlocked : Progress::kDone;
+    };
+    world.start();
+    world.run();
+    REQUIRE(world.task->trigger_checkpoint(barrier(4)).has_value());
+    has_settled = true;
+    world.run();
+    REQUIRE(world.diary.back() == "sink snapshot 4");
+    REQUIRE(world.task->state() == TaskState::kRunning);
+    REQUIRE(world.task->waits_for() == WaitsFor::kOperator);
+    sink.context->waker.wake();
+    world.run();
+    REQUIRE(world.listener.reports(4) == 1);
+    REQUIRE(world.task->state() == TaskState::kFinished);
+}
+
 TEST_CASE("An aborted checkpoint that a source has not begun is not begun",
           "[task][operator_chain]") {
     TaskWorld world;

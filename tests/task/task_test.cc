@@ -91,6 +91,32 @@ TEST_CASE("Decisions about checkpoints reach every operator in order", "[task][t
                                  "b commit 3"});
 }
 
+TEST_CASE("No trigger of a checkpoint is left without an answer", "[task][task]") {
+    TaskWorld world;
+    world.make();
+    ScriptedSource& source = world.add_source();
+    world.start();
+    SECTION("when the source ends before it reads the trigger") {
+        source.polling = [&](Output&) -> Answer {
+            REQUIRE(world.task->trigger_checkpoint(barrier(4)).has_value());
+            return Progress::kEnd;
+        };
+        world.run();
+        REQUIRE(world.task->state() == TaskState::kFinished);
+    }
+    SECTION("when the task is cancelled before it reads the trigger") {
+        world.run();
+        REQUIRE(world.task->trigger_checkpoint(barrier(4)).has_value());
+        world.cancel_and_run();
+    }
+    REQUIRE(world.listener.failed_reports(4) == 1);
+    const Status refused = world.task->trigger_checkpoint(barrier(5));
+    REQUIRE_FALSE(refused);
+    REQUIRE(refused.error().code == Code::kCancelled);
+    REQUIRE(world.task->commit(4).has_value());
+    REQUIRE(world.listener.reports(5) == 0);
+}
+
 TEST_CASE("A source that starts no barriers leaves triggers alone", "[task][task]") {
     TaskWorld world;
     world.make();

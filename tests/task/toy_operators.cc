@@ -102,7 +102,7 @@ Status MoodyStep::open(operators::OperatorContext& context) {
 }
 
 Progress MoodyStep::block() {
-    if (random_.below(2) == 0) {
+    if (has_ended_ || random_.below(2) == 0) {
         context_->waker.wake();
     } else {
         tick_ = context_->clock.now() + milliseconds(1);
@@ -159,10 +159,12 @@ Result<Progress> MoodyStep::on_end(operators::Output&) {
         has_settled_ = true;
         return block();
     }
+    has_ended_ = true;
     return Progress::kDone;
 }
 
 Status MoodyStep::on_tick(operators::Output&) {
+    if (has_ended_) book_.broke("a tick came after the end");
     tick_ = TimePoint::max();
     return {};
 }

@@ -106,6 +106,7 @@ class MoodyStep final : public operators::Step {
     const data::Batch* current_ = nullptr;  // The batch that was not finished.
     Mood mood_ = Mood::kFresh;
     bool has_settled_ = false;  // Before a snapshot or the end, it blocks once.
+    bool has_ended_ = false;
     TimePoint tick_ = TimePoint::max();
 };
 
