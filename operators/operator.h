@@ -82,6 +82,8 @@ class Output {
     virtual void emit(data::BatchPtr batch) = 0;
     // A second, named output of the step (evaluate's `audit`); dropped when nobody reads it.
     virtual void emit_to(std::uint32_t side, data::BatchPtr batch) = 0;
+    // A source without rows for long says so by an idle one, so that it holds nobody up, and before
+    // its next rows repeats its last one that was not idle.
     virtual void emit_watermark(data::Watermark watermark) = 0;
     // Counts the record as bad and sends it to the dead letters. An Error means that the job's
     // threshold is passed, or memory is short: return it.
@@ -174,7 +176,8 @@ class Step : public Operator {
         return {};
     }
 
-    // The smallest watermark of all inputs has risen. Passes it on unless overridden.
+    // The smallest watermark of all inputs has risen, or all inputs have become idle, or not all are
+    // idle any more: then the time may be the one before. Passes it on unless overridden.
     virtual Status on_watermark(data::Watermark watermark, Output& output) {
         output.emit_watermark(watermark);
         return {};

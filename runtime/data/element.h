@@ -5,7 +5,9 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <utility>
 #include <variant>
 
@@ -13,12 +15,24 @@
 
 namespace millrace::data {
 
-// No row with an event time at or below this comes any more on this channel.
+// No event time is known yet.
+inline constexpr std::int64_t kNoEventTime = std::numeric_limits<std::int64_t>::min();
+
+// No row with an event time at or below this comes any more on this channel. An idle channel has
+// nothing for a while: it holds the others back no more, until a watermark that is not idle.
 struct Watermark {
     std::int64_t event_time_ms = 0;
+    bool is_idle = false;
 
     bool operator==(const Watermark&) const = default;
 };
+
+// What a channel says with `later` behind `earlier`: event time never falls, and the last word on
+// idleness counts.
+[[nodiscard]] constexpr Watermark merged(const Watermark& earlier, const Watermark& later) {
+    return {.event_time_ms = std::max(earlier.event_time_ms, later.event_time_ms),
+            .is_idle = later.is_idle};
+}
 
 // Cuts the stream for checkpoint `checkpoint_id`: rows in front belong to it, rows behind do not.
 struct CheckpointBarrier {

@@ -7,7 +7,7 @@
 namespace millrace::data {
 namespace {
 
-constexpr std::uint8_t kEventVersion = 1;
+constexpr std::uint8_t kEventVersion = 2;
 
 enum class EventKind : std::uint8_t { kWatermark = 1, kCheckpointBarrier = 2, kEndOfInput = 3 };
 
@@ -33,6 +33,7 @@ EventBytes encode_event(const Element& element) {
     if (const auto* const watermark = std::get_if<Watermark>(&element)) {
         append(event, EventKind::kWatermark);
         append(event, watermark->event_time_ms);
+        append(event, static_cast<std::uint8_t>(watermark->is_idle));
     } else if (const auto* const barrier = std::get_if<CheckpointBarrier>(&element)) {
         append(event, EventKind::kCheckpointBarrier);
         append(event, barrier->checkpoint_id);
@@ -47,8 +48,9 @@ EventBytes encode_event(const Element& element) {
 Result<Element> decode_event(std::span<const std::byte> bytes) {
     if (bytes.size() >= 2 && take<std::uint8_t>(bytes) == kEventVersion) {
         const auto kind = take<EventKind>(bytes);
-        if (kind == EventKind::kWatermark && bytes.size() == 8) {
-            return Watermark{take<std::int64_t>(bytes)};
+        if (kind == EventKind::kWatermark && bytes.size() == 9 && bytes[8] <= std::byte{1}) {
+            const auto event_time_ms = take<std::int64_t>(bytes);
+            return Watermark{event_time_ms, take<std::uint8_t>(bytes) == 1};
         }
         if (kind == EventKind::kCheckpointBarrier && bytes.size() == 16) {
             const auto id = take<std::uint64_t>(bytes);

@@ -26,6 +26,11 @@ metrics::Gauge& gauge(operators::OperatorContext& context, std::string_view name
     return made;
 }
 
+void show(metrics::Gauge& gauge, const data::Watermark& watermark) {
+    if (watermark.event_time_ms == data::kNoEventTime) return;  // Idle, and says nothing new.
+    gauge.set(static_cast<double>(watermark.event_time_ms));
+}
+
 }  // namespace
 
 void Inbox::pop() {
@@ -38,8 +43,8 @@ void Inbox::pop() {
 void Inbox::push(data::Element element, std::uint32_t input) {
     if (count_ > 0 && std::holds_alternative<data::Watermark>(element)) {
         Item& last = items_[(begin_ + count_ - 1) % kInboxMax];
-        if (std::holds_alternative<data::Watermark>(last.element)) {
-            last.element = std::move(element);
+        if (auto* const watermark = std::get_if<data::Watermark>(&last.element)) {
+            *watermark = data::merged(*watermark, std::get<data::Watermark>(element));
             return;
         }
     }
@@ -110,7 +115,7 @@ void ChainNode::emit_to(std::uint32_t side, data::BatchPtr batch) {
 }
 
 void ChainNode::emit_watermark(data::Watermark watermark) {
-    watermark_out_.set(static_cast<double>(watermark.event_time_ms));
+    show(watermark_out_, watermark);
     for (Side& side : sides_) {
         for (const Child& child : side.children) child.node->receive(watermark, child.input);
         for (auto& edge : side.edges) edge->place(watermark);
@@ -128,7 +133,7 @@ void ChainNode::receive(data::Element element, std::uint32_t input) {
         bytes_in_.add((*batch)->bytes());
         batches_in_.add();
     } else if (const auto* watermark = std::get_if<data::Watermark>(&element)) {
-        watermark_in_.set(static_cast<double>(watermark->event_time_ms));
+        show(watermark_in_, *watermark);
     }
     inbox.push(std::move(element), input);
 }

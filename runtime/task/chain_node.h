@@ -34,7 +34,7 @@ class Inbox {
     [[nodiscard]] bool is_empty() const { return count_ == 0; }
     [[nodiscard]] const Item& front() const { return items_[begin_]; }
     void pop();
-    // A watermark right behind another one takes its place. REQUIRES: room.
+    // A watermark right behind another one becomes one with it. REQUIRES: room.
     void push(data::Element element, std::uint32_t input);
 
   private:

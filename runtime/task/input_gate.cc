@@ -1,5 +1,7 @@
 #include "runtime/task/input_gate.h"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 #include <variant>
 
@@ -78,9 +80,7 @@ void InputGate::take_control(std::size_t lane, const data::Element& element, Tim
 }
 
 void InputGate::take(std::size_t lane, const data::Watermark& watermark) {
-    std::optional<data::Watermark>& last = lanes_[lane].watermark;
-    if (last && last->event_time_ms >= watermark.event_time_ms) return;
-    last = watermark;
+    lanes_[lane].watermark = data::merged(lanes_[lane].watermark, watermark);
     raise_watermark();
 }
 
@@ -109,17 +109,28 @@ void InputGate::note(const BarrierAligner::Outcome& outcome, TimePoint now) {
 }
 
 void InputGate::raise_watermark() {
-    std::optional<data::Watermark> smallest;
+    if (aligner_.have_all_ended()) return;
+    const data::Watermark now = data::merged(watermark_, watermark_of_all());
+    if (now == watermark_) return;
+    watermark_ = now;
+    push_ready({.element = now});
+}
+
+data::Watermark InputGate::watermark_of_all() const {
+    data::Watermark active{.event_time_ms = std::numeric_limits<std::int64_t>::max()};
+    data::Watermark idle{.event_time_ms = data::kNoEventTime, .is_idle = true};
+    bool is_any_active = false;
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
         if (aligner_.has_ended(i)) continue;
-        const std::optional<data::Watermark>& watermark = lanes_[i].watermark;
-        if (!watermark) return;
-        if (!smallest || watermark->event_time_ms < smallest->event_time_ms) smallest = watermark;
+        const data::Watermark& lane = lanes_[i].watermark;
+        if (lane.is_idle) {
+            idle.event_time_ms = std::max(idle.event_time_ms, lane.event_time_ms);
+        } else {
+            active.event_time_ms = std::min(active.event_time_ms, lane.event_time_ms);
+            is_any_active = true;
+        }
     }
-    if (!smallest) return;
-    if (watermark_ && watermark_->event_time_ms >= smallest->event_time_ms) return;
-    watermark_ = smallest;
-    push_ready({.element = *smallest});
+    return is_any_active ? active : idle;
 }
 
 std::optional<GateElement> InputGate::pop_ready() {

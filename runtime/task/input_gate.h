@@ -2,7 +2,8 @@
 // smallest watermark, counts the ends.
 //
 // What comes out: batches with the number of their input; a Watermark whenever the smallest one of
-// the channels that have not ended rises; a CheckpointBarrier when it is aligned; the end of each
+// the channels that are neither idle nor at their end rises, an idle one when none is left of those,
+// with the latest time of all, and one that is not idle when there is one again; a CheckpointBarrier when it is aligned; the end of each
 // input when its channels have ended; one EndOfInput when every channel has ended. A channel that
 // delivered a barrier is not polled until the cut is made. Nor is one of an input that the reader
 // does not take just now, so its rows stay where they are paid for; but while a barrier is aligned
@@ -57,8 +58,9 @@ class InputGate {
     struct Lane {
         InputChannel* channel = nullptr;
         std::uint32_t input = 0;
-        std::optional<data::Watermark> watermark;
+        data::Watermark watermark = kNothingSaid;
     };
+    static constexpr data::Watermark kNothingSaid{.event_time_ms = data::kNoEventTime};
 
     Result<std::optional<data::Element>> poll_lane(std::size_t lane, const operators::Step* reader);
     // Takes one control element in; what follows from it goes to ready_.
@@ -68,8 +70,9 @@ class InputGate {
     void take(std::size_t lane, const data::CheckpointBarrier& barrier, TimePoint now);
     void take_end(std::size_t lane, TimePoint now);
     void note(const BarrierAligner::Outcome& outcome, TimePoint now);
-    // Says so when the smallest watermark has risen.
+    // Says so when the watermark of all has risen, or has become idle or active.
     void raise_watermark();
+    [[nodiscard]] data::Watermark watermark_of_all() const;
     [[nodiscard]] std::optional<GateElement> pop_ready();
     void push_ready(GateElement element);
 
@@ -78,7 +81,7 @@ class InputGate {
     bool tells_ends_ = false;                // In this poll().
     BarrierAligner aligner_;
     std::size_t next_ = 0;  // Lane to look at first.
-    std::optional<data::Watermark> watermark_;
+    data::Watermark watermark_ = kNothingSaid;
     TimePoint alignment_began_{};
     Duration last_alignment_{};
 

@@ -31,8 +31,7 @@ bool OutputEdge::has_room() { return held_count_ == 0 && has_window(); }
 void OutputEdge::place(const data::Watermark& watermark) {
     MILLRACE_CHECK_EQ(held_count_, 0U);  // It would overtake a barrier.
     for (Lane& lane : lanes_) {
-        if (lane.watermark && lane.watermark->event_time_ms >= watermark.event_time_ms) continue;
-        lane.watermark = watermark;
+        lane.watermark = lane.watermark ? data::merged(*lane.watermark, watermark) : watermark;
     }
 }
 

@@ -9,8 +9,9 @@
 //
 // A barrier or end is behind everything that was placed before it. A lane without room for that
 // keeps the barrier back (the others pass it at once) and the edge takes no batches until it has
-// passed everywhere. A watermark may always be late: each lane keeps the newest one until the rows
-// before it are gone and there is room, so watermarks never fill a queue that nobody reads.
+// passed everywhere. A watermark may always be late: each lane keeps what the newest ones say until
+// the rows before them are gone and there is room, so watermarks never fill a queue that nobody
+// reads.
 //
 // Threads:    the task's.
 // Ownership:  borrows the channels.

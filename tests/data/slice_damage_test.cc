@@ -215,6 +215,7 @@ TEST_CASE("Whatever is flipped in a slice, it is refused or readable", "[data][c
 TEST_CASE("Control elements come back from their bytes", "[data][codec]") {
     const Element element =
         GENERATE(Element(Watermark{-5}), Element(Watermark{1700000000000}),
+                 Element(Watermark{1700000000000, true}), Element(Watermark{kNoEventTime, true}),
                  Element(CheckpointBarrier{1ULL << 60, -1}), Element(EndOfInput{}));
     const EventBytes event = encode_event(element);
     const Element decoded = *decode_event(event.span());
@@ -228,12 +229,25 @@ TEST_CASE("Control elements come back from their bytes", "[data][codec]") {
     }
 }
 
+TEST_CASE("A watermark is idle or not, and nothing else", "[data][codec]") {
+    const EventBytes event = encode_event(Watermark{7, true});
+    // version:u8=2 kind:u8=1 event_time_ms:i64 is_idle:u8
+    Bytes bytes{std::byte{2}, std::byte{1}, std::byte{7}, {}, {}, {}, {}, {}, {}, {}, std::byte{1}};
+    REQUIRE(std::ranges::equal(event.span(), bytes));
+    bytes.back() = {};
+    REQUIRE(std::get<Watermark>(*decode_event(bytes)) == Watermark{7, false});
+    bytes.back() = std::byte{2};
+    REQUIRE(decode_event(bytes).error().code == Code::kCorruption);
+    bytes.pop_back();
+    REQUIRE(decode_event(bytes).error().code == Code::kCorruption);
+}
+
 TEST_CASE("Damaged control elements are refused", "[data][codec]") {
     const EventBytes event = encode_event(CheckpointBarrier{1, 2});
     Bytes bytes(event.span().begin(), event.span().end());
     SECTION("cut off") { bytes.pop_back(); }
     SECTION("too long") { bytes.push_back({}); }
-    SECTION("another version") { bytes[0] = std::byte{2}; }
+    SECTION("another version") { bytes[0] = std::byte{1}; }
     SECTION("an unknown kind") { bytes[1] = std::byte{9}; }
     SECTION("of another kind") { bytes[1] = std::byte{1}; }
     SECTION("empty") { bytes.clear(); }

@@ -56,7 +56,8 @@ class GateWorld {
     InputGate& gate() { return *gate_; }
     test::ManualClock& clock() { return clock_; }
 
-    // All that comes out now, in words: "0:5" is a batch of input 0 with row 5.
+    // All that comes out now, in words: "0:5" is a batch of input 0 with row 5, "i7" an idle
+    // watermark.
     std::string drain() {
         std::string text;
         while (true) {
@@ -74,7 +75,9 @@ class GateWorld {
             return fmt::format("{}:{}", polled.input, test::ordinals_of(**batch).front());
         }
         if (const auto* watermark = std::get_if<data::Watermark>(&polled.element)) {
-            return fmt::format("w{}", watermark->event_time_ms);
+            if (watermark->event_time_ms == data::kNoEventTime)
+                return watermark->is_idle ? "i" : "w";
+            return fmt::format("{}{}", watermark->is_idle ? "i" : "w", watermark->event_time_ms);
         }
         if (const auto* barrier = std::get_if<data::CheckpointBarrier>(&polled.element)) {
             return fmt::format("b{}", barrier->checkpoint_id);
@@ -121,6 +124,60 @@ TEST_CASE("InputGate never lets a watermark fall", "[task][input_gate]") {
     world.push(0, data::Watermark{5});
     world.push(0, data::Watermark{11});
     REQUIRE(world.drain() == "w10 w11");
+}
+
+constexpr data::Watermark kIdle{.event_time_ms = data::kNoEventTime, .is_idle = true};
+
+TEST_CASE("A channel that is idle holds the watermark back no more, until it speaks again",
+          "[task][input_gate]") {
+    GateWorld world({2});
+    world.push(0, data::Watermark{10});
+    REQUIRE(world.drain().empty());  // The other one has said nothing yet.
+    world.push(1, kIdle);
+    REQUIRE(world.drain() == "w10");
+    world.push(0, data::Watermark{20});
+    REQUIRE(world.drain() == "w20");
+    world.push(1, data::Watermark{15});
+    world.push(0, data::Watermark{30});
+    REQUIRE(world.drain().empty());
+    world.push(1, data::Watermark{25});
+    REQUIRE(world.drain() == "w25");
+}
+
+TEST_CASE("A gate whose channels are all idle is idle at the latest time of all",
+          "[task][input_gate]") {
+    GateWorld world({2});
+    world.push(0, data::Watermark{10});
+    world.push(1, data::Watermark{20});
+    REQUIRE(world.drain() == "w10");
+    const std::size_t first = GENERATE(0U, 1U);
+    world.push(first, kIdle);
+    REQUIRE(world.drain() == (first == 0 ? "w20" : ""));
+    world.push(1 - first, kIdle);
+    REQUIRE(world.drain() == "i20");
+    world.push(0, kIdle);
+    REQUIRE(world.drain().empty());
+    world.push(0, data::Watermark{12});
+    REQUIRE(world.drain() == "w20");  // Nothing newer, but idle no more.
+    world.push(0, data::Watermark{21});
+    REQUIRE(world.drain() == "w21");
+}
+
+TEST_CASE("A gate of which the channels that have not ended are idle is idle",
+          "[task][input_gate]") {
+    GateWorld world({2});
+    SECTION("and may never have had a time") {
+        world.push(1, data::EndOfInput{});
+        REQUIRE(world.drain().empty());
+        world.push(0, kIdle);
+        REQUIRE(world.drain() == "i");
+    }
+    SECTION("and keeps the time that it had") {
+        world.push(0, kIdle);
+        world.push(1, data::Watermark{10});
+        world.push(1, data::EndOfInput{});
+        REQUIRE(world.drain() == "w10 i10");
+    }
 }
 
 TEST_CASE("A channel that ended holds the watermark back no more", "[task][input_gate]") {

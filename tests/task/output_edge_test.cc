@@ -160,6 +160,22 @@ TEST_CASE("A watermark waits for room; only the newest is kept", "[task][output_
     REQUIRE(world.drain(0) == "w999");
 }
 
+TEST_CASE("That an output is idle, or no longer, is not lost beside a time that it had before",
+          "[task][output_edge]") {
+    EdgeWorld world(1, 1);
+    world.use(make_rebalance_edge(world.outputs()));
+    world.place(1);
+    world.edge().place(data::Watermark{5});
+    world.edge().place(data::Watermark{data::kNoEventTime, true});
+    REQUIRE(world.drain(0) == "1");
+    world.advance();
+    REQUIRE(world.drain(0) == "i5");
+    world.edge().place(data::Watermark{5, true});
+    world.edge().place(data::Watermark{5});
+    world.advance();
+    REQUIRE(world.drain(0) == "w5");
+}
+
 TEST_CASE("A watermark goes before the barrier that was placed after it", "[task][output_edge]") {
     EdgeWorld world(1, 1);
     world.use(make_forward_edge(world.channel(0)));

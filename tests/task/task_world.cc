@@ -159,7 +159,7 @@ std::string drain(task::LocalChannel& channel) {
             text += ordinals.size() == 1 ? fmt::format("{}", ordinals.front())
                                          : fmt::format("{}..{}", ordinals.front(), ordinals.back());
         } else if (const auto* watermark = std::get_if<data::Watermark>(&*element)) {
-            text += fmt::format("w{}", watermark->event_time_ms);
+            text += fmt::format("{}{}", watermark->is_idle ? "i" : "w", watermark->event_time_ms);
         } else if (const auto* barrier = std::get_if<data::CheckpointBarrier>(&*element)) {
             text += fmt::format("b{}", barrier->checkpoint_id);
         } else {

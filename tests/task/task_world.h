@@ -141,7 +141,7 @@ class TaskWorld {
     std::deque<std::string> names_;
 };
 
-// All that a channel holds, in words: rows as "5..7", "w9", "b1", "end".
+// All that a channel holds, in words: rows as "5..7", "w9" ("i9": idle), "b1", "end".
 std::string drain(task::LocalChannel& channel);
 
 }  // namespace millrace::test
