@@ -13,8 +13,10 @@
 //
 // Control elements travel through the same inboxes, in order. A barrier makes an operator write its
 // snapshot and then goes on; once it has passed all of them, the observer is told. It needs no room
-// for batches, so checkpoints pass a chain whose data has stopped. It passes operators that have
-// ended, too, but no edge behind the end: there the end stands for every barrier to come.
+// for batches, so checkpoints begin at a source whose data has stopped. From a gate it is taken as
+// all input is, when there is room for batches: the rows in front of it had to wait for that, too.
+// It passes operators that have ended, but no edge behind the end: there the end stands for every
+// barrier to come.
 //
 // Threads:    the task's.
 // Ownership:  owns operators, gate and edges; borrows observer, policy and what the contexts name.

@@ -180,6 +180,24 @@ TEST_CASE("A source whose data has stopped still passes barriers", "[task][opera
     REQUIRE(drain(output) == "1 b4");
 }
 
+TEST_CASE("Behind a gate a barrier waits for room, as the rows before it did",
+          "[task][operator_chain]") {
+    TaskWorld world;
+    world.make();
+    world.add_root("step");
+    LocalChannel& output = world.add_edge(0, 1);
+    world.start();
+    world.input.push(world.rows(1));
+    world.input.push(barrier(4));
+    world.run();
+    REQUIRE(world.task->waits_for() == WaitsFor::kOutput);
+    REQUIRE(world.listener.reports(4) == 0);
+    REQUIRE(drain(output) == "1");
+    world.run();
+    REQUIRE(world.listener.reports(4) == 1);
+    REQUIRE(drain(output) == "b4");
+}
+
 TEST_CASE("A dry source passes barriers, too", "[task][operator_chain]") {
     TaskWorld world;
     world.make();
