@@ -52,6 +52,13 @@ Result<std::optional<net::Address>> metrics_address(const cli::CommandLine& line
     return address;
 }
 
+// The names under which a browser may call a port of loopback. Others are tricks: a page's host that
+// was made to resolve to this machine.
+std::vector<std::string> hosts_of(const cli::CommandLine& line, const net::Address& own) {
+    if (line.allow_remote) return {};
+    return {"localhost", "127.0.0.1", "::1", own.host};
+}
+
 }  // namespace
 
 Node::Node()
@@ -109,7 +116,8 @@ Status Node::start_jobmanager(const cli::CommandLine& line, const std::string& r
     rest_ = std::make_unique<web::RestApi>(*jobmanager_, metrics_, std::move(read_document),
                                            MILLRACE_VERSION);
     http_ = std::make_unique<net::HttpServer>(
-        loop_, process_metrics_, net::HttpServer::Options{.scope = scope_of(line)},
+        loop_, process_metrics_,
+        net::HttpServer::Options{.scope = scope_of(line), .hosts = hosts_of(line, rest_address)},
         [this](net::HttpRequest request, net::HttpResponder responder) {
             rest_->handle(std::move(request), std::move(responder));
         });
@@ -149,7 +157,8 @@ Status Node::start_metrics(const cli::CommandLine& line, const net::Address& add
              .message = is_registered ? "" : "the JobManager has not taken this TaskManager yet"}};
     });
     http_ = std::make_unique<net::HttpServer>(
-        loop_, process_metrics_, net::HttpServer::Options{.scope = scope_of(line)},
+        loop_, process_metrics_,
+        net::HttpServer::Options{.scope = scope_of(line), .hosts = hosts_of(line, address)},
         [this](const net::HttpRequest& request, net::HttpResponder responder) {
             process_api_->handle(request, std::move(responder));
         });

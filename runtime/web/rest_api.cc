@@ -97,6 +97,16 @@ bool wants_problem(const net::HttpRequest& request) {
            std::string_view::npos;
 }
 
+// A browser says which page a request that changes something comes from. Pages of other hosts may
+// not send any, though the browser that shows them can reach this port.
+bool is_of_another_page(const net::HttpRequest& request) {
+    const std::string_view origin = net::find_header(request.headers, "Origin");
+    if (origin.empty() || request.method == "GET" || request.method == "HEAD") return false;
+    const std::size_t scheme = origin.find("://");
+    return scheme == std::string_view::npos ||
+           origin.substr(scheme + 3) != net::find_header(request.headers, "Host");
+}
+
 // `code` is the name of an Error's code, by which a client tells causes of one status apart.
 net::HttpResponse problem(int status, std::string_view title, std::string_view detail,
                           std::string_view diagnostics = "[]", std::string_view code = "") {
@@ -140,6 +150,8 @@ void RestApi::handle(net::HttpRequest request, net::HttpResponder responder) {
         refused.headers.emplace_back("Allow", known->methods);
         return responder.send(std::move(refused));
     }
+    if (is_of_another_page(request))
+        return responder.send(refusal(request, 403, "a page of another host may not change this"));
     if (request.method == "PATCH") return responder.send(patch_job(request, path));
     if (request.method != "POST") return responder.send(get(request, path));
     if (path[0] == "validate") return responder.send(validate(request));

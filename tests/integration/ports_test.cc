@@ -62,6 +62,22 @@ TEST_CASE("run says which broker it could not reach", "[integration]") {
     REQUIRE_THAT(finished.errors, Contains("in: ") && Contains(nobody));
 }
 
+TEST_CASE("REST answers on loopback under the names of this machine only", "[integration]") {
+    Cluster cluster({});
+    const auto status_for = [&](const std::string& host) {
+        const auto answer =
+            support::exchange_bytes(cluster.rest_port(), "GET /overview HTTP/1.1\r\nHost: " + host +
+                                                             "\r\nConnection: close\r\n\r\n");
+        REQUIRE(answer);
+        return answer->substr(0, 12);
+    };
+    const std::string port = ":" + std::to_string(cluster.rest_port());
+    CHECK(status_for("localhost" + port) == "HTTP/1.1 200");
+    CHECK(status_for("127.0.0.1" + port) == "HTTP/1.1 200");
+    // A page's own host, whose name was made to resolve to 127.0.0.1.
+    CHECK(status_for("page.example" + port) == "HTTP/1.1 403");
+}
+
 std::uint16_t data_port(Cluster& cluster) {
     const std::string address = cluster.taskmanagers().front().data_address;
     return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));

@@ -28,8 +28,10 @@ struct WebWorld : jobmanager::JobManagerWorld {
     RestApi api{*jobmanager, registry, read_document, "1.2.3"};
 
     net::HttpResponse call(const std::string& method, const std::string& target,
-                           const std::string& body = "", const std::string& accept = "") {
+                           const std::string& body = "", const std::string& accept = "",
+                           const net::HttpHeaders& headers = {}) {
         net::HttpRequest request;
+        request.headers = headers;
         request.method = method;
         request.path = target.substr(0, target.find('?'));
         if (request.path != target) request.query = target.substr(request.path.size() + 1);
@@ -300,6 +302,23 @@ TEST_CASE("REST refuses a job with the status that says why, as a problem docume
         REQUIRE(problem_of("copy", 503).at("code") == "unavailable");
     }
     SECTION("too large") { problem_of(std::string(kDocumentBytesMax + 1, 'x'), 413); }
+}
+
+TEST_CASE("REST changes nothing for a page of another host", "[web]") {
+    WebWorld world;
+    TaskManagerDouble a(world, "a", 1);
+    world.run(a, "copy");
+    const auto from = [&](const std::string& method, const std::string& target,
+                          const std::string& origin) {
+        const net::HttpHeaders headers{{"Host", "localhost:8081"}, {"Origin", origin}};
+        return world.call(method, target, "other", "", headers).status;
+    };
+    const std::string other = GENERATE("http://evil.example", "http://localhost:8082", "null");
+    REQUIRE(from("POST", "/jobs", other) == 403);
+    REQUIRE(from("PATCH", "/jobs/copy?mode=cancel", other) == 403);
+    REQUIRE(from("GET", "/jobs", other) == 200);
+    REQUIRE(world.get("/jobs").at("jobs").as_array().size() == 1);
+    REQUIRE(from("PATCH", "/jobs/copy?mode=cancel", "http://localhost:8081") == 202);
 }
 
 TEST_CASE("REST validates without starting anything", "[web]") {
