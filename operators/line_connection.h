@@ -25,6 +25,8 @@ class LineConnection {
     // Takes bytes that have come, never waits. 0 = none now: `ring` is called when there are more,
     // or when the connection breaks.
     virtual Result<std::size_t> read(std::span<char> into) = 0;
+    // Whether the server has answered, so that no bytes mean that it has nothing to say.
+    [[nodiscard]] virtual bool is_connected() const = 0;
 };
 
 // Starts to connect to `address` (host:port) and returns at once.

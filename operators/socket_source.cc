@@ -75,8 +75,8 @@ void SocketSource::connect() {
 
 Status SocketSource::on_broken(const Error& cause, Output& output) {
     connection_.reset();
-    trouble_ = fmt::format("the connection to {} has ended, connecting again: {}", options_.address,
-                           cause.message);
+    trouble_ =
+        fmt::format("no lines from {}, connecting again: {}", options_.address, cause.message);
     connect_at_ = context_->clock.now() + pause_;
     pause_ = std::min(pause_ * 2, kPauseMax);
     const bool half = lines_->holds_bytes();
@@ -112,8 +112,8 @@ Result<bool> SocketSource::read_more(Output& output) {
         MILLRACE_TRY(on_broken(got.error(), output));
         return false;
     }
+    if (connection_->is_connected()) trouble_.clear();
     if (*got == 0) return false;
-    trouble_.clear();
     pause_ = kPauseMin;
     lines_->filled(*got);
     return true;

@@ -77,6 +77,10 @@ void add_jobmanager_flags(CLI::App& verb, CommandLine& line) {
         ->envname("KAFKA_BROKERS");
     verb.add_flag("--allow-inline-kafka", line.allow_inline_kafka,
                   "Jobs may name their own brokers.");
+    verb.add_option("--socket-address", line.socket_addresses,
+                    "host:port that socket sources may connect to; may be repeated.")
+        ->check(is_address())
+        ->allow_extra_args(false);
     verb.add_option("--file-root", line.file_root,
                     "Directory below which jobs may read and write files.");
     verb.add_option("--heartbeat-timeout-ms", line.heartbeat_timeout_ms,

@@ -72,8 +72,9 @@ struct CommandLine {
     bool allow_remote = false;  // Listen beyond loopback.
     bool allow_inline_kafka = false;
     std::string file_root;
-    std::vector<std::string> settings;  // -D key=value
-    std::string kafka;                  // Brokers of the cluster `default`.
+    std::vector<std::string> socket_addresses;  // That socket sources of jobs may connect to.
+    std::vector<std::string> settings;          // -D key=value
+    std::string kafka;                          // Brokers of the cluster `default`.
     std::string port_file;
     std::string log_level = "info";
     std::string log_format = "text";

@@ -10,7 +10,8 @@ namespace millrace::process {
 web::ReadDocument document_reader(const cli::CommandLine& line, std::vector<std::string> clusters,
                                   const jobfile::ExpressionChecker* expressions) {
     jobfile::SubmitRules rules{.inline_kafka_allowed = line.allow_inline_kafka,
-                               .clusters = std::move(clusters)};
+                               .clusters = std::move(clusters),
+                               .socket_addresses = line.socket_addresses};
     if (!line.file_root.empty()) rules.file_roots.push_back(line.file_root);
     return [rules, expressions](const std::string& document) {
         jobfile::Validation validation =

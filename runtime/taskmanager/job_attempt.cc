@@ -9,6 +9,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/log.h"
 #include "runtime/taskmanager/attempt_task.h"
+#include "runtime/taskmanager/line_feed.h"
 #include "runtime/taskmanager/order_plan.h"
 
 namespace millrace::taskmanager {
@@ -132,6 +133,7 @@ Status JobAttempt::build_resources(const proto::DeployTasks& message) {
                     const Status queued = pool.submit(std::move(work));
                     if (!queued) log::warn("blocking pool: {}", queued.error().message);
                 },
+            .connect_lines = line_connector(means_.network),
             .split_count = split_count(message)},
         connections_of(message));
     return {};

@@ -54,6 +54,7 @@ struct TaskManagerMeans {
     memory::NetworkBufferPool& network_buffers;
     memory::BufferSettings buffers;
     memory::RegionBudget& task_region;
+    net::EventLoop& network;  // Of the sockets that jobs ask for.
     net::DataPlane& data_plane;
     task::WorkerPool& workers;
     task::BlockingPool& blocking;

@@ -273,6 +273,7 @@ void TaskManager::deploy(const proto::DeployTasks& message) {
                                  .network_buffers = *network_buffers_,
                                  .buffers = options_.memory.buffers,
                                  .task_region = *task_region_,
+                                 .network = network_->loop(),
                                  .data_plane = *data_plane_,
                                  .workers = *workers_,
                                  .blocking = *blocking_};

@@ -42,6 +42,8 @@ class Outside::ServedConnection final : public operators::LineConnection {
         return size;
     }
 
+    [[nodiscard]] bool is_connected() const override { return true; }
+
   private:
     const std::shared_ptr<Served> served_;
 };

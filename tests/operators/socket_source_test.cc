@@ -38,6 +38,8 @@ struct FakeServer {
                 return next.size();
             }
 
+            [[nodiscard]] bool is_connected() const override { return !server_.is_gone; }
+
           private:
             FakeServer& server_;
         };
