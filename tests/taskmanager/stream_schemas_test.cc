@@ -88,7 +88,8 @@ TEST_CASE("resolve_schemas follows the fields from the sources to the sinks", "[
         names_of(schemas->inputs[index_of(*graph, "out")][0]) ==
         std::vector<std::string>{"impression_id", "predictions.m.score", "predictions.m.version"});
     CHECK(names_of(schemas->inputs[index_of(*graph, "bad")][0]) ==
-          std::vector<std::string>{"step", "code", "message", "field", "split", "key", "payload"});
+          std::vector<std::string>{"step", "code", "message", "field", "split", "key", "payload",
+                                   "header_names", "header_values", "header_nulls"});
 }
 
 TEST_CASE("resolve_schemas names the node whose fields do not fit", "[taskmanager]") {
