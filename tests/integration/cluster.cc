@@ -87,9 +87,11 @@ void Cluster::read_ports(const std::filesystem::path& file) {
     REQUIRE((rest_port_ != 0 && control_port_ != 0));
 }
 
-Process& Cluster::start(const std::vector<std::string>& arguments) {
-    auto started =
-        Process::start({.argv = with_binary(arguments), .name = arguments.front()}, folder_.path());
+Process& Cluster::start(const std::vector<std::string>& arguments,
+                        const std::vector<std::pair<std::string, std::string>>& environment) {
+    auto started = Process::start(
+        {.argv = with_binary(arguments), .environment = environment, .name = arguments.front()},
+        folder_.path());
     REQUIRE(started);
     return processes_.emplace_back(*std::move(started));
 }
@@ -101,7 +103,7 @@ Process& Cluster::start_taskmanager(const TaskManagerOptions& options) {
         "taskmanager.numberOfTaskSlots=" + std::to_string(options.slots)};
     for (const std::string& setting : options.settings)
         arguments.insert(arguments.end(), {"-D", setting});
-    Process& process = start(arguments);
+    Process& process = start(arguments, options.environment);
     REQUIRE(eventually([&] { return taskmanagers().size() > before || !process.running(); }));
     CAPTURE(process.errors());
     REQUIRE(process.running());

@@ -37,6 +37,7 @@ class Cluster {
     struct TaskManagerOptions {
         int slots = 16;
         std::vector<std::string> settings{};  // key=value
+        std::vector<std::pair<std::string, std::string>> environment{};
     };
 
     // Returns when the JobManager's ports are open.
@@ -78,7 +79,9 @@ class Cluster {
     [[nodiscard]] const support::TempDir& folder() const { return folder_; }
 
   private:
-    support::Process& start(const std::vector<std::string>& arguments);
+    support::Process& start(
+        const std::vector<std::string>& arguments,
+        const std::vector<std::pair<std::string, std::string>>& environment = {});
     void read_ports(const std::filesystem::path& file);
     [[nodiscard]] std::string get(const std::string& target) const;
 
