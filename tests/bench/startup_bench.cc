@@ -1,4 +1,4 @@
-// Measures what is there before the first record: memory at rest, and how long a job takes to begin.
+// Measures what is there before the first record: memory at rest, and how long until a job begins.
 //
 //   startup_bench HOST:PORT [RUNS]
 //
