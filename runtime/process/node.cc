@@ -52,8 +52,8 @@ Result<std::optional<net::Address>> metrics_address(const cli::CommandLine& line
     return address;
 }
 
-// The names under which a browser may call a port of loopback. Others are tricks: a page's host that
-// was made to resolve to this machine.
+// The names under which a browser may call a port of loopback. Others are tricks: a page's host
+// that was made to resolve to this machine.
 std::vector<std::string> hosts_of(const cli::CommandLine& line, const net::Address& own) {
     if (line.allow_remote) return {};
     return {"localhost", "127.0.0.1", "::1", own.host};
