@@ -23,17 +23,22 @@ std::size_t piece_of(std::string_view bytes) {
     return line_end == std::string_view::npos ? kPieceBytes : line_end + 1;
 }
 
-// Returns errno, or 0.
-int write_all(int fd, std::string_view bytes) {
+// How often a write that nobody takes looks whether anybody still wants it.
+constexpr int kLookMs = 50;
+
+// Returns errno, or 0. Pieces go out only where there is room for one, so that a pipe that nobody
+// reads holds the thread no longer than the sink lives.
+int write_all(int fd, std::string_view bytes, const std::atomic<bool>& is_abandoned) {
     while (!bytes.empty()) {
+        pollfd room{.fd = fd, .events = POLLOUT, .revents = 0};
+        if (::poll(&room, 1, kLookMs) == 0) {
+            if (is_abandoned.load(std::memory_order_relaxed)) return ECANCELED;
+            continue;
+        }
         const ssize_t done = ::write(fd, bytes.data(), piece_of(bytes));
         if (done >= 0) {
             bytes.remove_prefix(static_cast<std::size_t>(done));
-        } else if (errno == EAGAIN) {
-            // Somebody made the descriptor non-blocking, which all its users share.
-            pollfd wait{.fd = fd, .events = POLLOUT, .revents = 0};
-            ::poll(&wait, 1, -1);
-        } else if (errno != EINTR) {
+        } else if (errno != EAGAIN && errno != EINTR) {
             return errno;
         }
     }
@@ -55,6 +60,7 @@ struct RowWriter::Shared {
     std::size_t size = 0;
     std::atomic<bool> busy{false};
     std::atomic<int> error{0};
+    std::atomic<bool> is_abandoned{false};
 };
 
 RowWriter::RowWriter(std::shared_ptr<Descriptor> file, std::string name,
@@ -69,7 +75,7 @@ RowWriter::RowWriter(std::shared_ptr<Descriptor> file, std::string name,
       encoded_(kBufferBytes),
       ends_(kRowsMax) {}
 
-RowWriter::~RowWriter() = default;
+RowWriter::~RowWriter() { shared_->is_abandoned.store(true, std::memory_order_relaxed); }
 
 Result<bool> RowWriter::is_idle() {
     if (shared_->busy.load(std::memory_order_acquire)) return false;
@@ -118,7 +124,8 @@ bool RowWriter::begin_write(bool then_sync) {
     shared_->size = std::exchange(filled_, 0);
     shared_->busy.store(true, std::memory_order_relaxed);
     blocking_([shared = shared_, waker = waker_, then_sync] {
-        int error = write_all(shared->file->get(), {shared->bytes.data(), shared->size});
+        int error = write_all(shared->file->get(), {shared->bytes.data(), shared->size},
+                              shared->is_abandoned);
         if (error == 0 && then_sync && ::fdatasync(shared->file->get()) != 0) error = errno;
         if (error != 0) shared->error.store(error, std::memory_order_relaxed);
         shared->busy.store(false, std::memory_order_release);

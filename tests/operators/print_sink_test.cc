@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <string>
 
@@ -87,6 +88,19 @@ TEST_CASE("PrintSink blocks while nobody reads, with bounded memory, and loses n
     test::eventually(world.world.bell,
                      [&] { return world.call([&] { return world.sink->on_end(world.out); }); });
     reader.join();
+}
+
+TEST_CASE("PrintSink that is closed while nobody reads lets its thread go",
+          "[operators][print_sink]") {
+    PrintWorld world;
+    const std::string line(1000, 'x');
+    const auto batch = test::text_batch(world.world, test::text_schema({"a"}),
+                                        std::vector<std::vector<std::string>>(1000, {line}));
+    CHECK_FALSE(world.call([&] { return world.sink->process(batch, 0, world.out); }));
+    world.sink->close();
+    std::atomic<bool> is_free{false};
+    world.blocking.submit()([&] { is_free = true; });
+    test::eventually(world.world.bell, [&] { return is_free.load(); });
 }
 
 TEST_CASE("PrintSink fails when nobody can read any more", "[operators][print_sink]") {
