@@ -9,7 +9,8 @@
 //   open -> [restore] -> { process | poll | on_watermark | on_tick | snapshot -> [commit] }* ->
 //   on_end -> [snapshot -> [commit]]* -> close
 // A source has no on_end(): its poll() says kEnd. Behind the end there are no ticks and nothing is
-// emitted; a snapshot is still the operator's state, for a job's last checkpoint. close() is called once after open() succeeded, whatever came in between, also after a failure.
+// emitted; a snapshot is still the operator's state, for a job's last checkpoint.
+// close() is called once after open() succeeded, whatever came in between, also after a failure.
 //
 // Threads:    one at a time; the thread may change between calls.
 // Ownership:  the task owns the operator; the context and all it refers to outlive it.
@@ -176,8 +177,8 @@ class Step : public Operator {
         return {};
     }
 
-    // The smallest watermark of all inputs has risen, or all inputs have become idle, or not all are
-    // idle any more: then the time may be the one before. Passes it on unless overridden.
+    // The smallest watermark of all inputs has risen, or all inputs have become idle, or not all
+    // are idle any more: then the time may be the one before. Passes it on unless overridden.
     virtual Status on_watermark(data::Watermark watermark, Output& output) {
         output.emit_watermark(watermark);
         return {};

@@ -7,8 +7,8 @@
 // being aligned, are parked here: the rows that they wait for may stand behind the barrier.
 //
 // Threads, Ownership, Failure: as the operator contract says. The models outlive the step.
-// Limits:     a batch goes to a model when that has a free item for it. kParkedMax batches of a feed
-//             are parked, of kParkedBytesMax bytes and one batch; more of it waits.
+// Limits:     a batch goes to a model when that has a free item for it. kParkedMax batches of a
+//             feed are parked, of kParkedBytesMax bytes and one batch; more of it waits.
 
 #pragma once
 

@@ -2,12 +2,15 @@
 // smallest watermark, counts the ends.
 //
 // What comes out: batches with the number of their input; a Watermark whenever the smallest one of
-// the channels that are neither idle nor at their end rises, an idle one when none is left of those,
-// with the latest time of all, and one that is not idle when there is one again; a CheckpointBarrier when it is aligned; the end of each
-// input when its channels have ended; one EndOfInput when every channel has ended. A channel that
-// delivered a barrier is not polled until the cut is made. Nor is one of an input that the reader
-// does not take just now, so its rows stay where they are paid for; but while a barrier is aligned
-// the reader is not asked, or rows in front of a barrier could wait for rows behind it for ever.
+// the channels that are neither idle nor at their end rises, an idle one when none of those is
+// left, with the latest time of all, and one that is not idle when there is one again; a
+// CheckpointBarrier when it is aligned; the end of each input when its channels have ended; one
+// EndOfInput when every channel has ended.
+//
+// A channel that delivered a barrier is not polled until the cut is made. Nor is one of an input
+// that the reader does not take just now, so its rows stay where they are paid for; but while a
+// barrier is aligned the reader is not asked, or rows in front of a barrier could wait for rows
+// behind it for ever.
 //
 // Threads:    the task's.
 // Ownership:  borrows the channels.
@@ -44,7 +47,8 @@ class InputGate {
 
     void attach(Waker& waker);
     // Takes the next element; nullopt when there is none now. `reader`, if there is one, is asked
-    // which inputs it takes, unless a barrier is aligned, and gets their ends. Errors: a channel failed.
+    // which inputs it takes, unless a barrier is aligned, and gets their ends. Errors: a channel
+    // failed.
     [[nodiscard]] Result<std::optional<GateElement>> poll(TimePoint now,
                                                           const operators::Step* reader = nullptr);
     // Gives up the alignment of this checkpoint and of older ones.
