@@ -9,6 +9,7 @@
 #include "operators/learning/train_step.h"
 #include "proto/job.pb.h"
 #include "runtime/data/batch.h"
+#include "runtime/graph/ordered_input.h"
 #include "runtime/taskmanager/order_plan.h"
 
 namespace millrace::taskmanager {
@@ -30,16 +31,23 @@ std::uint32_t other_end_count(const graph::JobGraph& graph, const graph::Link& l
     return graph.operators[link.to].parallelism;
 }
 
-// Batches made here that may wait in models, all that a model holds may be of one maker; and those
-// that a train step parks while a barrier is aligned.
+// Batches made here that may wait in models. In arrival order all that a model holds may be of one
+// maker. In canonical order each maker is a feed with a share of its own, and one batch beyond; and
+// the train step parks some of it while a barrier is aligned.
 std::size_t held_by_models(const graph::JobGraph& graph, std::uint32_t vertex) {
     std::size_t sum = 0;
     for (const graph::Link& link : graph.links) {
         const graph::OperatorNode& reader = graph.operators[link.to];
         if (graph.operators[link.from].vertex != vertex || !reader.is_trainer) continue;
         const std::size_t models = graph.vertices[reader.vertex].models.size();
-        sum += models * operators::SharedModel::held_bytes_max(reader.is_ordered);
-        if (reader.is_ordered) sum += operators::TrainStep::kParkedBytesMax + kBatchBytes;
+        const std::size_t held = operators::SharedModel::held_bytes_max(reader.is_ordered);
+        if (!reader.is_ordered) {
+            sum += models * held;
+            continue;
+        }
+        const std::size_t feeds = graph::feed_owners(graph, link.to).size();
+        sum += models * (held / feeds + kBatchBytes);
+        sum += operators::TrainStep::kParkedBytesMax + kBatchBytes;
     }
     return sum;
 }
