@@ -46,7 +46,7 @@ OperatorSpec FileSink::spec() {
         }};
 }
 
-FileSink::FileSink(std::string path, std::unique_ptr<RecordEncoder> encoder, Blocking blocking)
+FileSink::FileSink(std::string path, std::unique_ptr<RecordEncoder> encoder, RunBlocking blocking)
     : path_(std::move(path)), encoder_(std::move(encoder)), blocking_(std::move(blocking)) {}
 
 Status FileSink::open(OperatorContext& context) {

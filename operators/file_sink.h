@@ -23,6 +23,7 @@
 #include "operators/operator.h"
 #include "operators/registry.h"
 #include "operators/row_writer.h"
+#include "runtime/base/run_blocking.h"
 
 namespace millrace::operators {
 
@@ -32,7 +33,7 @@ class FileSink final : public Step {
 
     static OperatorSpec spec();
 
-    FileSink(std::string path, std::unique_ptr<RecordEncoder> encoder, Blocking blocking);
+    FileSink(std::string path, std::unique_ptr<RecordEncoder> encoder, RunBlocking blocking);
 
     Status open(OperatorContext& context) override;
     Status restore(state::SnapshotReader& reader) override;
@@ -52,7 +53,7 @@ class FileSink final : public Step {
     const std::string path_;
     std::string final_path_;                  // With the subtask's number, if there are several.
     std::unique_ptr<RecordEncoder> encoder_;  // Until the file is open.
-    const Blocking blocking_;
+    const RunBlocking blocking_;
     OperatorContext* context_ = nullptr;
     std::shared_ptr<DetachableWaker> waker_;
     std::unique_ptr<RowWriter> writer_;

@@ -23,6 +23,7 @@
 #include "operators/line_connection.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/metrics.h"
+#include "runtime/base/run_blocking.h"
 #include "runtime/base/status.h"
 
 namespace millrace::operators {
@@ -36,8 +37,7 @@ class JobResources {
         metrics::Registry& metrics;
         // What each Kafka client may hold; the deployment reserved it from the task region.
         KafkaMemory kafka_memory{};
-        // Runs a function on a thread that may block.
-        std::function<void(std::function<void()>)> run_blocking;
+        RunBlocking run_blocking;
         // Opens connections for socket sources; none where jobs may not have any.
         LineConnector connect_lines{};
         // Of all sources together, in all TaskManagers.

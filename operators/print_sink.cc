@@ -23,7 +23,7 @@ OperatorSpec PrintSink::spec() {
         }};
 }
 
-PrintSink::PrintSink(std::unique_ptr<RecordEncoder> encoder, Blocking blocking, int fd)
+PrintSink::PrintSink(std::unique_ptr<RecordEncoder> encoder, RunBlocking blocking, int fd)
     : encoder_(std::move(encoder)), blocking_(std::move(blocking)), fd_(fd) {}
 
 Status PrintSink::open(OperatorContext& context) {

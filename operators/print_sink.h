@@ -18,6 +18,7 @@
 #include "operators/operator.h"
 #include "operators/registry.h"
 #include "operators/row_writer.h"
+#include "runtime/base/run_blocking.h"
 
 namespace millrace::operators {
 
@@ -28,7 +29,7 @@ class PrintSink final : public Step {
     static OperatorSpec spec();
 
     // Tests give another descriptor.
-    PrintSink(std::unique_ptr<RecordEncoder> encoder, Blocking blocking, int fd = STDOUT_FILENO);
+    PrintSink(std::unique_ptr<RecordEncoder> encoder, RunBlocking blocking, int fd = STDOUT_FILENO);
 
     Status open(OperatorContext& context) override;
     Result<Progress> process(const data::BatchPtr& batch, std::uint32_t input,
@@ -44,7 +45,7 @@ class PrintSink final : public Step {
     Result<Progress> flushed();
 
     std::unique_ptr<RecordEncoder> encoder_;  // Until open().
-    const Blocking blocking_;
+    const RunBlocking blocking_;
     const int fd_;
     OperatorContext* context_ = nullptr;
     std::shared_ptr<DetachableWaker> waker_;

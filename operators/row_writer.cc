@@ -64,7 +64,7 @@ struct RowWriter::Shared {
 };
 
 RowWriter::RowWriter(std::shared_ptr<Descriptor> file, std::string name,
-                     std::unique_ptr<RecordEncoder> encoder, Blocking blocking,
+                     std::unique_ptr<RecordEncoder> encoder, RunBlocking blocking,
                      std::shared_ptr<DetachableWaker> waker)
     : name_(std::move(name)),
       encoder_(std::move(encoder)),
@@ -100,7 +100,7 @@ Result<bool> RowWriter::append(const data::Batch& batch, std::size_t& row) {
                             "a row for {} is longer than {} bytes; its number in its split: {}",
                             name_, kBufferBytes, batch.positions().ordinal[row]);
             if (!idle) return false;
-            begin_write(false);
+            MILLRACE_TRY(begin_write(false));
             continue;
         }
         std::size_t begin = 0;
@@ -118,12 +118,12 @@ Result<bool> RowWriter::append(const data::Batch& batch, std::size_t& row) {
 }
 
 // Hands the filled buffer to a thread that may block. False when there is nothing to do.
-bool RowWriter::begin_write(bool then_sync) {
+Result<bool> RowWriter::begin_write(bool then_sync) {
     if (filled_ == 0 && !then_sync) return false;
     shared_->bytes.swap(filling_);
     shared_->size = std::exchange(filled_, 0);
     shared_->busy.store(true, std::memory_order_relaxed);
-    blocking_([shared = shared_, waker = waker_, then_sync] {
+    Status queued = blocking_([shared = shared_, waker = waker_, then_sync] {
         int error = write_all(shared->file->get(), {shared->bytes.data(), shared->size},
                               shared->is_abandoned);
         if (error == 0 && then_sync && ::fdatasync(shared->file->get()) != 0) error = errno;
@@ -131,13 +131,16 @@ bool RowWriter::begin_write(bool then_sync) {
         shared->busy.store(false, std::memory_order_release);
         waker->wake();
     });
-    return true;
+    if (queued) return true;
+    shared_->busy.store(false, std::memory_order_relaxed);
+    return std::unexpected(std::move(queued).error().with_context("cannot write to " + name_));
 }
 
 Result<bool> RowWriter::flush() {
     MILLRACE_TRY_ASSIGN(const bool idle, is_idle());
     if (!idle) return false;
-    return !begin_write(false);
+    MILLRACE_TRY_ASSIGN(const bool begun, begin_write(false));
+    return !begun;
 }
 
 Result<bool> RowWriter::sync() {
@@ -145,7 +148,7 @@ Result<bool> RowWriter::sync() {
     if (!idle) return false;
     if (bytes_synced_ == bytes_ && filled_ == 0) return true;
     bytes_synced_ = bytes_;
-    begin_write(true);
+    MILLRACE_TRY(begin_write(true));
     return false;
 }
 

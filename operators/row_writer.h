@@ -18,8 +18,9 @@
 #include <string>
 #include <vector>
 
-#include "operators/blocking.h"
+#include "operators/detachable_waker.h"
 #include "operators/format/record_encoder.h"
+#include "runtime/base/run_blocking.h"
 #include "runtime/base/status.h"
 #include "runtime/data/batch.h"
 
@@ -49,7 +50,7 @@ class RowWriter {
 
     // `name` of the file, for messages.
     RowWriter(std::shared_ptr<Descriptor> file, std::string name,
-              std::unique_ptr<RecordEncoder> encoder, Blocking blocking,
+              std::unique_ptr<RecordEncoder> encoder, RunBlocking blocking,
               std::shared_ptr<DetachableWaker> waker);
     ~RowWriter();
 
@@ -67,12 +68,12 @@ class RowWriter {
   private:
     struct Shared;
 
-    bool begin_write(bool then_sync);
+    Result<bool> begin_write(bool then_sync);
     Result<bool> is_idle();
 
     const std::string name_;
     const std::unique_ptr<RecordEncoder> encoder_;
-    const Blocking blocking_;
+    const RunBlocking blocking_;
     const std::shared_ptr<DetachableWaker> waker_;
     const std::shared_ptr<Shared> shared_;
 

@@ -18,7 +18,7 @@
 #include <span>
 #include <string>
 
-#include "operators/blocking.h"
+#include "operators/detachable_waker.h"
 #include "operators/format/record_decoder.h"
 #include "operators/line_buffer.h"
 #include "operators/line_connection.h"

@@ -70,7 +70,7 @@ TopicView view_of(rd_kafka_t* handle, const std::string& topic, std::string_view
 
 }  // namespace
 
-KafkaClient::KafkaClient(KafkaSettings settings, const Clock& clock, Blocking blocking)
+KafkaClient::KafkaClient(KafkaSettings settings, const Clock& clock, RunBlocking blocking)
     : settings_(std::move(settings)),
       clock_(clock),
       blocking_(std::move(blocking)),
@@ -87,7 +87,7 @@ KafkaClient::~KafkaClient() {
 }
 
 Result<std::shared_ptr<KafkaClient>> KafkaClient::start(KafkaSettings settings, const Clock& clock,
-                                                        Blocking blocking) {
+                                                        RunBlocking blocking) {
     MILLRACE_TRY_ASSIGN(KafkaConf conf, make_conf(settings));
     auto client = std::make_shared<KafkaClient>(std::move(settings), clock, std::move(blocking));
     client->sasl_username_ = configured(*conf, "sasl.username");
@@ -122,9 +122,10 @@ void KafkaClient::serve_sometimes() {
 }
 
 void KafkaClient::learn_topic(std::string topic, std::function<void(TopicView)> done) {
-    run_blocking([topic = std::move(topic), done = std::move(done)](KafkaClient& self) {
+    Status queued = run_blocking([topic = std::move(topic), done](KafkaClient& self) {
         done(view_of(self.handle(), topic, self.settings().connection.brokers));
     });
+    if (!queued) done({.partitions = 0, .failure = std::move(queued).error()});
 }
 
 void KafkaClient::hint_room() {
@@ -140,11 +141,11 @@ void KafkaClient::keep(std::shared_ptr<DeliveryLedger> ledger) {
     ledgers_.push_back(std::move(ledger));
 }
 
-void KafkaClient::run_blocking(std::function<void(KafkaClient&)> work) {
-    blocking_([self = shared_from_this(), work = std::move(work)] { work(*self); });
+Status KafkaClient::run_blocking(std::function<void(KafkaClient&)> work) {
+    return blocking_([self = shared_from_this(), work = std::move(work)] { work(*self); });
 }
 
-KafkaClients::KafkaClients(KafkaMemory memory, const Clock& clock, Blocking blocking)
+KafkaClients::KafkaClients(KafkaMemory memory, const Clock& clock, RunBlocking blocking)
     : memory_(memory), clock_(clock), blocking_(std::move(blocking)) {}
 
 Result<std::shared_ptr<KafkaClient>> KafkaClients::client(KafkaSettings settings) {

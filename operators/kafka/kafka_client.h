@@ -22,12 +22,13 @@
 #include <string>
 #include <vector>
 
-#include "operators/blocking.h"
+#include "operators/detachable_waker.h"
 #include "operators/kafka/cluster_health.h"
 #include "operators/kafka/kafka_handles.h"
 #include "operators/kafka/kafka_settings.h"
 #include "operators/operator.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/run_blocking.h"
 #include "runtime/base/status.h"
 #include "runtime/base/thread_annotations.h"
 
@@ -48,8 +49,8 @@ class KafkaClient : public std::enable_shared_from_this<KafkaClient> {
 
     // Errors: kInvalidOption.
     static Result<std::shared_ptr<KafkaClient>> start(KafkaSettings settings, const Clock& clock,
-                                                      Blocking blocking);
-    KafkaClient(KafkaSettings settings, const Clock& clock, Blocking blocking);
+                                                      RunBlocking blocking);
+    KafkaClient(KafkaSettings settings, const Clock& clock, RunBlocking blocking);
     KafkaClient(const KafkaClient&) = delete;
     KafkaClient& operator=(const KafkaClient&) = delete;
     // Waits for librdkafka's threads, at most kKafkaCloseMax.
@@ -76,7 +77,7 @@ class KafkaClient : public std::enable_shared_from_this<KafkaClient> {
     void keep(std::shared_ptr<DeliveryLedger> ledger) MILLRACE_EXCLUDES(mutex_);
 
     // Runs on a thread that may block, while this client is kept alive.
-    void run_blocking(std::function<void(KafkaClient&)> work);
+    Status run_blocking(std::function<void(KafkaClient&)> work);
 
     // What librdkafka's callbacks are given. It outlives the client when its threads do.
     struct CallbackTarget {
@@ -87,7 +88,7 @@ class KafkaClient : public std::enable_shared_from_this<KafkaClient> {
   private:
     const KafkaSettings settings_;
     const Clock& clock_;
-    const Blocking blocking_;
+    const RunBlocking blocking_;
     ClusterHealth health_;
     std::unique_ptr<CallbackTarget> target_;
     std::atomic_flag serving_;
@@ -103,7 +104,7 @@ class KafkaClient : public std::enable_shared_from_this<KafkaClient> {
 
 class KafkaClients {
   public:
-    KafkaClients(KafkaMemory memory, const Clock& clock, Blocking blocking);
+    KafkaClients(KafkaMemory memory, const Clock& clock, RunBlocking blocking);
 
     // The client for these settings; `memory` of them is filled in here.
     Result<std::shared_ptr<KafkaClient>> client(KafkaSettings settings) MILLRACE_EXCLUDES(mutex_);
@@ -111,7 +112,7 @@ class KafkaClients {
   private:
     const KafkaMemory memory_;
     const Clock& clock_;
-    const Blocking blocking_;
+    const RunBlocking blocking_;
 
     Mutex mutex_;
     std::vector<std::shared_ptr<KafkaClient>> clients_ MILLRACE_GUARDED_BY(mutex_);

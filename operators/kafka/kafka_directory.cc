@@ -44,7 +44,10 @@ Result<std::unique_ptr<KafkaDirectory>> KafkaDirectory::open(KafkaConnection con
     KafkaSettings settings{.connection = std::move(connection),
                            .role = KafkaRole::kDirectory,
                            .group = std::move(group)};
-    const Blocking here = [](const std::function<void()>& work) { work(); };
+    const RunBlocking here = [](const std::function<void()>& work) {
+        work();
+        return Status();
+    };
     MILLRACE_TRY_ASSIGN(auto client, KafkaClient::start(std::move(settings), clock, here));
     return std::unique_ptr<KafkaDirectory>(new KafkaDirectory(std::move(client), clock, deadline));
 }

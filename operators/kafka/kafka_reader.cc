@@ -248,19 +248,21 @@ void KafkaReader::ask_marks() {
     ask_next_ = clock_.now() + kMarksInterval;
     std::vector<std::int32_t> numbers;
     for (const Partition& partition : partitions_) numbers.push_back(partition.number);
-    client_->run_blocking([board = marks_, waker = waker_, topic = topic_, asked = ++questions_,
-                           numbers = std::move(numbers)](KafkaClient& client) {
-        constexpr int kTimeoutMs = 5000;
-        for (std::size_t i = 0; i < numbers.size(); ++i) {
-            MarksBoard::Marks marks{.asked = asked};
-            marks.known = rd_kafka_query_watermark_offsets(
-                              client.handle(), topic.c_str(), numbers[i], &marks.low, &marks.high,
-                              kTimeoutMs) == RD_KAFKA_RESP_ERR_NO_ERROR;
-            board->set(i, marks);
-        }
-        board->finish();
-        waker->wake();
-    });
+    const Status queued =
+        client_->run_blocking([board = marks_, waker = waker_, topic = topic_, asked = ++questions_,
+                               numbers = std::move(numbers)](KafkaClient& client) {
+            constexpr int kTimeoutMs = 5000;
+            for (std::size_t i = 0; i < numbers.size(); ++i) {
+                MarksBoard::Marks marks{.asked = asked};
+                marks.known = rd_kafka_query_watermark_offsets(
+                                  client.handle(), topic.c_str(), numbers[i], &marks.low,
+                                  &marks.high, kTimeoutMs) == RD_KAFKA_RESP_ERR_NO_ERROR;
+                board->set(i, marks);
+            }
+            board->finish();
+            waker->wake();
+        });
+    if (!queued) marks_->finish();  // The next interval asks again.
 }
 
 std::int64_t KafkaReader::lag() const {

@@ -5,6 +5,16 @@
 #include "runtime/base/check.h"
 
 namespace millrace::jobmanager {
+namespace {
+
+// Nothing that happens later mends a job that its own description makes fail. What it names may be
+// missing or forbidden by mistake; that is its description's fault only if it has never run.
+bool is_hopeless(Code code, bool has_run) {
+    if (code == Code::kInvalidArgument || code == Code::kInvalidOption) return true;
+    return !has_run && domain_of(code) == Domain::kUser;
+}
+
+}  // namespace
 
 JobMaster::JobMaster(JobId id, graph::JobGraph graph, RestartPolicy policy, std::uint64_t seed)
     : id_(id), graph_(std::move(graph)), policy_(policy), random_(seed) {}
@@ -13,6 +23,7 @@ void JobMaster::move_to(JobState state, std::int64_t wall_ms) {
     MILLRACE_CHECK(is_legal(state_, state));
     state_ = state;
     entered_ms_[static_cast<std::size_t>(state)] = wall_ms;
+    has_run_ = has_run_ || state == JobState::kRunning;
 }
 
 std::int64_t JobMaster::entered_ms(JobState state) const {
@@ -137,9 +148,8 @@ Actions JobMaster::restart_or_give_up(TimePoint now, std::int64_t wall_ms) {
         started_at_ != TimePoint::max() && now - started_at_ >= policy_.healthy_after;
     failures_in_a_row_ = was_healthy ? 1 : failures_in_a_row_ + 1;
     started_at_ = TimePoint::max();
-    // Nothing that happens later mends a job that its own description makes fail.
-    const Domain domain = domain_of(failures_.back().cause.code);
-    if (failures_in_a_row_ > policy_.give_up_after || domain == Domain::kUser || is_refused_) {
+    if (failures_in_a_row_ > policy_.give_up_after || is_refused_ ||
+        is_hopeless(failures_.back().cause.code, has_run_)) {
         move_to(JobState::kFailed, wall_ms);
         return {CloseAttempt{}, ReportEnd{}};
     }

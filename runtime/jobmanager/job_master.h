@@ -139,6 +139,7 @@ class JobMaster {
     TimePoint restart_at_ = TimePoint::max();
     std::uint32_t restarts_ = 0;
     std::uint32_t failures_in_a_row_ = 0;
+    bool has_run_ = false;
     bool is_refused_ = false;
     std::int64_t entered_ms_[8] = {};
 };

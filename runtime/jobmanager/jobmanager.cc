@@ -284,12 +284,13 @@ void JobManager::submit(proto::Job job, std::string document, OnSubmitted done) 
     submission->job = std::move(job);
     submission->document = std::move(document);
     submission->done = std::move(done);
-    run_blocking_([this, submission, alive = alive_] {
+    Status queued = run_blocking_([this, submission, alive = alive_] {
         submission->findings = look_around(directory_, submission->job);
         loop_.post([this, submission, alive] {
             if (*alive) accept(submission);
         });
     });
+    if (!queued) submission->done(std::unexpected(std::move(queued).error()));
 }
 
 void JobManager::accept(const std::shared_ptr<Submission>& submission) {
@@ -474,8 +475,9 @@ void JobManager::forget_old_jobs() {
 void JobManager::discover_splits() {
     for (auto& [number, entry] : jobs_) {
         if (entry->master.state() != JobState::kRunning) continue;
-        run_blocking_([this, alive = alive_, id = entry->master.id().to_string(),
-                       job = entry->job] {
+        const Status queued = run_blocking_([this, alive = alive_,
+                                             id = entry->master.id().to_string(),
+                                             job = entry->job] {
             for (int source = 0; source < job.sources_size(); ++source) {
                 auto found = directory_.look_again(job, source);
                 if (!found)
@@ -485,6 +487,7 @@ void JobManager::discover_splits() {
                 });
             }
         });
+        if (!queued) log::warn("new partitions are not looked for: {}", queued.error().message);
     }
     discovery_timer_ = loop_.post_after(options_.discovery_interval, [this] { discover_splits(); });
 }

@@ -23,6 +23,7 @@
 #include "proto/job.pb.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/metrics.h"
+#include "runtime/base/run_blocking.h"
 #include "runtime/jobmanager/capacity_plan.h"
 #include "runtime/jobmanager/job_master.h"
 #include "runtime/jobmanager/split_directory.h"
@@ -65,7 +66,6 @@ class JobManager {
         Duration discovery_interval = std::chrono::minutes(1);
         std::uint64_t seed = 1;  // Of job ids and of the jitter of restarts.
     };
-    using RunBlocking = std::function<void(std::function<void()>)>;
     using OnSubmitted = std::function<void(Result<JobId>)>;
 
     JobManager(net::EventLoop& loop, const Clock& clock, metrics::Registry& metrics,

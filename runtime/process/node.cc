@@ -104,11 +104,7 @@ Status Node::start_jobmanager(const cli::CommandLine& line, const std::string& r
         std::min<Duration>(options.heartbeat_interval, options.heartbeat_timeout / 4);
     jobmanager_ = std::make_unique<jobmanager::JobManager>(
         loop_, clock_, metrics_, environment_, deployment_sums_,
-        [this](std::function<void()> work) {
-            if (const Status queued = blocking_.submit(std::move(work)); !queued) {
-                log::warn("blocking pool: {}", queued.error().message);
-            }
-        },
+        [this](std::function<void()> work) { return blocking_.submit(std::move(work)); },
         std::move(options));
     MILLRACE_TRY(jobmanager_->start());
     if (rest.empty()) return {};

@@ -130,8 +130,7 @@ Status JobAttempt::build_resources(const proto::DeployTasks& message) {
             .kafka_memory = need_.kafka,
             .run_blocking =
                 [&pool = means_.blocking](std::function<void()> work) {
-                    const Status queued = pool.submit(std::move(work));
-                    if (!queued) log::warn("blocking pool: {}", queued.error().message);
+                    return pool.submit(std::move(work));
                 },
             .connect_lines = line_connector(means_.network),
             .split_count = split_count(message)},

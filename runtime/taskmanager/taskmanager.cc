@@ -299,7 +299,7 @@ void TaskManager::deploy(const proto::DeployTasks& message) {
         .on_closed = [this, id = message.job_id(), number = message.attempt()](
                          const std::string& leak) { close_attempt(id, number, leak); }};
     Status built =
-        fail(Code::kAlreadyExists, "an older attempt of this job has not ended here yet");
+        fail(Code::kUnavailable, "an older attempt of this job has not ended here yet");
     if (!attempts_.contains(message.job_id())) {
         auto attempt = std::make_unique<JobAttempt>(means, std::move(callbacks));
         built = attempt->build(message);

@@ -43,10 +43,13 @@ TaskBed::TaskBed(millrace::test::SlotWorld& memory)
       listener_(std::make_unique<Listener>()),
       policy_(std::make_unique<NoBadRecords>()) {
     resources_.emplace(
-        operators::JobResources::Environment{
-            .clock = clock_,
-            .metrics = registry_,
-            .run_blocking = [](const std::function<void()>& work) { work(); }},
+        operators::JobResources::Environment{.clock = clock_,
+                                             .metrics = registry_,
+                                             .run_blocking =
+                                                 [](const std::function<void()>& work) {
+                                                     work();
+                                                     return Status();
+                                                 }},
         std::vector<operators::KafkaConnection>{});
 }
 

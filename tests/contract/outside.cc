@@ -142,16 +142,15 @@ void Outside::hold_blocking() {
 void Outside::release_blocking() {
     const std::lock_guard lock(held_mutex_);
     is_held_ = false;
-    for (auto& work : std::exchange(held_, {})) thread_->submit()(std::move(work));
+    for (auto& work : std::exchange(held_, {})) (void)thread_->submit()(std::move(work));
 }
 
-operators::Blocking Outside::blocking() {
+RunBlocking Outside::blocking() {
     return [this](std::function<void()> work) {
         const std::lock_guard lock(held_mutex_);
-        if (is_held_)
-            held_.push_back(std::move(work));
-        else
-            thread_->submit()(std::move(work));
+        if (!is_held_) return thread_->submit()(std::move(work));
+        held_.push_back(std::move(work));
+        return Status();
     };
 }
 

@@ -18,6 +18,7 @@
 #include "operators/kafka/embedded_broker.h"
 #include "operators/kafka/kafka_settings.h"
 #include "operators/line_connection.h"
+#include "runtime/base/run_blocking.h"
 #include "tests/operators/blocking_thread.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
@@ -60,7 +61,7 @@ class Outside {
     // What may block is kept waiting until release().
     void hold_blocking();
     void release_blocking();
-    [[nodiscard]] operators::Blocking blocking();
+    [[nodiscard]] RunBlocking blocking();
 
     millrace::test::ManualClock clock;
 

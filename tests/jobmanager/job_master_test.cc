@@ -172,6 +172,24 @@ TEST_CASE("JobMaster does not repeat what the user's own description makes fail"
     REQUIRE(story.master.state() == JobState::kFailed);
 }
 
+TEST_CASE("JobMaster tries again when what a running job names went away", "[jobmanager]") {
+    const Code code = GENERATE(Code::kNotFound, Code::kPermissionDenied);
+    Story story;
+    story.run();
+    story.fail(0, code);
+    story.close("a");
+    story.close("b");
+    REQUIRE(story.master.state() == JobState::kRestarting);
+}
+
+TEST_CASE("JobMaster ends a job that never ran when what it names is missing", "[jobmanager]") {
+    Story story;
+    story.fail(0, Code::kNotFound);
+    story.close("a");
+    story.close("b");
+    REQUIRE(story.master.state() == JobState::kFailed);
+}
+
 TEST_CASE("JobMaster restarts without the TaskManager that was lost", "[jobmanager]") {
     Story story;
     story.run();

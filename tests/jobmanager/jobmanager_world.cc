@@ -64,7 +64,11 @@ JobManagerWorld::JobManagerWorld(JobManager::Options options) {
     on_loop_do([&] {
         jobmanager.emplace(
             loop, shifted, registry, directory, capacity,
-            [](const std::function<void()>& work) { work(); }, std::move(options));
+            [](const std::function<void()>& work) {
+                work();
+                return Status();
+            },
+            std::move(options));
         REQUIRE(jobmanager->start());
         port = jobmanager->port();
     });

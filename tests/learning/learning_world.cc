@@ -28,12 +28,14 @@ Seat::Seat(millrace::test::SlotWorld& memory, JobResources& resources, std::uint
               .resources = resources} {}
 
 LearningWorld::LearningWorld(const Clock& clock) : clock_(clock) {
-    resources_.emplace(
-        JobResources::Environment{
-            .clock = clock_,
-            .metrics = registry_,
-            .run_blocking = [](const std::function<void()>& work) { work(); }},
-        std::vector<KafkaConnection>{});
+    resources_.emplace(JobResources::Environment{.clock = clock_,
+                                                 .metrics = registry_,
+                                                 .run_blocking =
+                                                     [](const std::function<void()>& work) {
+                                                         work();
+                                                         return Status();
+                                                     }},
+                       std::vector<KafkaConnection>{});
 }
 
 LearningWorld::~LearningWorld() { drop_models(); }

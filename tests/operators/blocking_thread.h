@@ -7,7 +7,8 @@
 #include <mutex>
 #include <thread>
 
-#include "operators/blocking.h"
+#include "operators/detachable_waker.h"
+#include "runtime/base/run_blocking.h"
 
 namespace millrace::operators::test {
 
@@ -26,11 +27,12 @@ class BlockingThread {
     BlockingThread(const BlockingThread&) = delete;
     BlockingThread& operator=(const BlockingThread&) = delete;
 
-    Blocking submit() {
+    RunBlocking submit() {
         return [this](std::function<void()> work) {
             const std::lock_guard lock(mutex_);
             work_.push_back(std::move(work));
             changed_.notify_all();
+            return Status();
         };
     }
 

@@ -173,7 +173,11 @@ TEST_CASE("TaskManager ends its tasks when the JobManager is gone, and registers
         world.jobmanager.reset();
         world.jobmanager.emplace(
             world.loop, world.shifted, world.registry, world.directory, world.capacity,
-            [](const std::function<void()>& work) { work(); }, std::move(options));
+            [](const std::function<void()>& work) {
+                work();
+                return Status();
+            },
+            std::move(options));
         REQUIRE(world.jobmanager->start());
     });
     REQUIRE(world.has_all_slots_back());

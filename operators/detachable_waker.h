@@ -1,22 +1,16 @@
-// Runs a piece of work on a thread that may block, and rings a task from there.
+// How work on a thread that may block rings the task that asked for it.
 //
 // Threads:    any.
-// Ownership:  work that is under way may outlive the operator that asked for it, so it holds what
-// it
-//             needs by shared_ptr and rings through a DetachableWaker.
-// Limits:     those of the pool behind it.
+// Ownership:  the work may outlive the operator that asked for it, so it shares the waker.
+// Limits:     none.
 // Failure:    none.
 
 #pragma once
-
-#include <functional>
 
 #include "operators/operator.h"
 #include "runtime/base/thread_annotations.h"
 
 namespace millrace::operators {
-
-using Blocking = std::function<void(std::function<void()>)>;
 
 // Rings a task's Waker until the task takes it away.
 class DetachableWaker {
