@@ -99,7 +99,7 @@ TEST_CASE("PrintSink that is closed while nobody reads lets its thread go",
     CHECK_FALSE(world.call([&] { return world.sink->process(batch, 0, world.out); }));
     world.sink->close();
     std::atomic<bool> is_free{false};
-    world.blocking.submit()([&] { is_free = true; });
+    (void)world.blocking.submit()([&] { is_free = true; });
     test::eventually(world.world.bell, [&] { return is_free.load(); });
 }
 
