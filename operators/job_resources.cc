@@ -8,8 +8,9 @@ namespace millrace::operators {
 JobResources::JobResources(Environment environment, std::vector<KafkaConnection> connections)
     : environment_(std::move(environment)),
       connections_(std::move(connections)),
-      kafka_(std::make_unique<KafkaClients>(environment_.kafka_memory, environment_.clock,
-                                            environment_.run_blocking)) {}
+      kafka_(std::make_unique<KafkaClients>(
+          environment_.kafka_memory, environment_.clock,
+          environment_.ask_brokers ? environment_.ask_brokers : environment_.run_blocking)) {}
 
 JobResources::~JobResources() = default;
 

@@ -142,11 +142,18 @@ void KafkaClient::keep(std::shared_ptr<DeliveryLedger> ledger) {
 }
 
 Status KafkaClient::run_blocking(std::function<void(KafkaClient&)> work) {
-    return blocking_([self = shared_from_this(), work = std::move(work)] { work(*self); });
+    return blocking_([self = shared_from_this(), work = std::move(work)] {
+        if (!self->is_abandoned()) work(*self);
+    });
 }
 
 KafkaClients::KafkaClients(KafkaMemory memory, const Clock& clock, RunBlocking blocking)
     : memory_(memory), clock_(clock), blocking_(std::move(blocking)) {}
+
+KafkaClients::~KafkaClients() {
+    const MutexLock lock(mutex_);
+    for (const auto& client : clients_) client->abandon();
+}
 
 Result<std::shared_ptr<KafkaClient>> KafkaClients::client(KafkaSettings settings) {
     settings.memory = memory_;

@@ -76,8 +76,16 @@ class KafkaClient : public std::enable_shared_from_this<KafkaClient> {
     // Keeps a ledger for as long as reports for it may come, which is after its task has ended.
     void keep(std::shared_ptr<DeliveryLedger> ledger) MILLRACE_EXCLUDES(mutex_);
 
-    // Runs on a thread that may block, while this client is kept alive.
+    // Runs on a thread that may block, while this client is kept alive; not at all once the client
+    // was abandoned.
     Status run_blocking(std::function<void(KafkaClient&)> work);
+
+    // Nobody waits for answers any more: questions that have not begun are dropped, and those with
+    // several parts end early. From any thread.
+    void abandon() { is_abandoned_.store(true, std::memory_order_relaxed); }
+    [[nodiscard]] bool is_abandoned() const {
+        return is_abandoned_.load(std::memory_order_relaxed);
+    }
 
     // What librdkafka's callbacks are given. It outlives the client when its threads do.
     struct CallbackTarget {
@@ -91,6 +99,7 @@ class KafkaClient : public std::enable_shared_from_this<KafkaClient> {
     const RunBlocking blocking_;
     ClusterHealth health_;
     std::unique_ptr<CallbackTarget> target_;
+    std::atomic<bool> is_abandoned_{false};
     std::atomic_flag serving_;
     std::atomic<TimePoint::rep> serve_next_{0};  // Read racily; a wrong value serves once more.
     std::string sasl_username_;
@@ -105,6 +114,10 @@ class KafkaClient : public std::enable_shared_from_this<KafkaClient> {
 class KafkaClients {
   public:
     KafkaClients(KafkaMemory memory, const Clock& clock, RunBlocking blocking);
+    KafkaClients(const KafkaClients&) = delete;
+    KafkaClients& operator=(const KafkaClients&) = delete;
+    // Abandons the clients; those that a question still uses go with it.
+    ~KafkaClients();
 
     // The client for these settings; `memory` of them is filled in here.
     Result<std::shared_ptr<KafkaClient>> client(KafkaSettings settings) MILLRACE_EXCLUDES(mutex_);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <utility>
 
 #include "operators/kafka/kafka_errors.h"
@@ -120,15 +121,14 @@ Result<KafkaPartitions> KafkaDirectory::list_of(const std::string& topic) {
 
 Result<std::vector<PartitionMarks>> KafkaDirectory::marks(const std::string& topic) {
     MILLRACE_TRY_ASSIGN(const std::int32_t count, partitions(topic));
-    std::vector<PartitionMarks> marks(static_cast<std::size_t>(count));
-    for (std::int32_t i = 0; i < count; ++i) {
-        PartitionMarks& mark = marks[static_cast<std::size_t>(i)];
-        const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
-            client_->handle(), topic.c_str(), i, &mark.low, &mark.high, timeout_ms());
-        if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
-            return std::unexpected(
-                failure(error, fmt::format("cannot ask for the offsets of {}/{}", topic, i)));
-    }
+    std::vector<std::int32_t> numbers(static_cast<std::size_t>(count));
+    std::iota(numbers.begin(), numbers.end(), 0);
+    std::vector<PartitionMarks> marks;
+    const rd_kafka_resp_err_t error =
+        ask_partition_marks(client_->handle(), topic, numbers, timeout_ms(), marks);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return std::unexpected(
+            failure(error, fmt::format("cannot ask for the offsets of topic {}", topic)));
     return marks;
 }
 

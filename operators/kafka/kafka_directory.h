@@ -19,6 +19,7 @@
 
 #include "operators/kafka/kafka_client.h"
 #include "operators/kafka/kafka_settings.h"
+#include "operators/kafka/partition_marks.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/status.h"
 
@@ -27,12 +28,6 @@ namespace millrace::operators {
 struct KafkaTopicInfo {
     std::string name;
     std::int32_t partitions = 0;
-};
-
-// First offset, and the offset that the next record gets (for read_committed readers).
-struct PartitionMarks {
-    std::int64_t low = 0;
-    std::int64_t high = 0;
 };
 
 struct StartRule {

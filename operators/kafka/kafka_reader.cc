@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "operators/kafka/kafka_errors.h"
+#include "operators/kafka/partition_marks.h"
 #include "runtime/base/check.h"
 #include "runtime/base/log.h"
 
@@ -252,13 +253,14 @@ void KafkaReader::ask_marks() {
         client_->run_blocking([board = marks_, waker = waker_, topic = topic_, asked = ++questions_,
                                numbers = std::move(numbers)](KafkaClient& client) {
             constexpr int kTimeoutMs = 5000;
-            for (std::size_t i = 0; i < numbers.size(); ++i) {
-                MarksBoard::Marks marks{.asked = asked};
-                marks.known = rd_kafka_query_watermark_offsets(
-                                  client.handle(), topic.c_str(), numbers[i], &marks.low,
-                                  &marks.high, kTimeoutMs) == RD_KAFKA_RESP_ERR_NO_ERROR;
-                board->set(i, marks);
-            }
+            std::vector<PartitionMarks> found;
+            const bool known = ask_partition_marks(client.handle(), topic, numbers, kTimeoutMs,
+                                                   found) == RD_KAFKA_RESP_ERR_NO_ERROR;
+            found.resize(numbers.size());
+            for (std::size_t i = 0; i < numbers.size(); ++i)
+                board->set(
+                    i,
+                    {.low = found[i].low, .high = found[i].high, .asked = asked, .known = known});
             board->finish();
             waker->wake();
         });

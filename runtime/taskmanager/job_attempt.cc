@@ -47,6 +47,10 @@ std::size_t split_count(const proto::DeployTasks& message) {
     return count;
 }
 
+RunBlocking submit_to(task::BlockingPool& pool) {
+    return [&pool](std::function<void()> work) { return pool.submit(std::move(work)); };
+}
+
 }  // namespace
 
 JobAttempt::JobAttempt(TaskManagerMeans means, Callbacks callbacks)
@@ -124,16 +128,13 @@ Status JobAttempt::build_resources(const proto::DeployTasks& message) {
                                                   .purpose = memory::Purpose::kQueue}));
     MILLRACE_TRY_ASSIGN(kafka_queues_, means_.task_region.reserve(owner, need_.kafka_bytes()));
     resources_ = std::make_unique<operators::JobResources>(
-        operators::JobResources::Environment{
-            .clock = means_.clock,
-            .metrics = means_.metrics,
-            .kafka_memory = need_.kafka,
-            .run_blocking =
-                [&pool = means_.blocking](std::function<void()> work) {
-                    return pool.submit(std::move(work));
-                },
-            .connect_lines = line_connector(means_.network),
-            .split_count = split_count(message)},
+        operators::JobResources::Environment{.clock = means_.clock,
+                                             .metrics = means_.metrics,
+                                             .kafka_memory = need_.kafka,
+                                             .run_blocking = submit_to(means_.blocking),
+                                             .ask_brokers = submit_to(means_.questions),
+                                             .connect_lines = line_connector(means_.network),
+                                             .split_count = split_count(message)},
         connections_of(message));
     return {};
 }

@@ -58,6 +58,7 @@ struct TaskManagerMeans {
     net::DataPlane& data_plane;
     task::WorkerPool& workers;
     task::BlockingPool& blocking;
+    task::BlockingPool& questions;  // To brokers.
 };
 
 class JobAttempt final : private task::TaskListener {

@@ -73,6 +73,8 @@ Status TaskManager::start() {
     workers_->start();
     blocking_ = std::make_unique<task::BlockingPool>(task::BlockingPool::Limits{});
     blocking_->start();
+    questions_ = std::make_unique<task::BlockingPool>(task::BlockingPool::Limits{});
+    questions_->start();
     connect();
     return {};
 }
@@ -89,6 +91,8 @@ void TaskManager::stop() {
     blocking_->stop();
     for (auto& [id, attempt] : attempts_) attempt->finish_closing();
     attempts_.clear();
+    // Last: the attempts have abandoned what nobody waits for any more.
+    questions_->stop();
     data_plane_.reset();
     network_.reset();
 }
@@ -276,7 +280,8 @@ void TaskManager::deploy(const proto::DeployTasks& message) {
                                  .network = network_->loop(),
                                  .data_plane = *data_plane_,
                                  .workers = *workers_,
-                                 .blocking = *blocking_};
+                                 .blocking = *blocking_,
+                                 .questions = *questions_};
     JobAttempt::Callbacks callbacks{
         .on_task_ended =
             [this, id = message.job_id(), number = message.attempt()](
@@ -298,8 +303,7 @@ void TaskManager::deploy(const proto::DeployTasks& message) {
         .on_last_report = [this] { send_report(); },
         .on_closed = [this, id = message.job_id(), number = message.attempt()](
                          const std::string& leak) { close_attempt(id, number, leak); }};
-    Status built =
-        fail(Code::kUnavailable, "an older attempt of this job has not ended here yet");
+    Status built = fail(Code::kUnavailable, "an older attempt of this job has not ended here yet");
     if (!attempts_.contains(message.job_id())) {
         auto attempt = std::make_unique<JobAttempt>(means, std::move(callbacks));
         built = attempt->build(message);

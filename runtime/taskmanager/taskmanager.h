@@ -98,6 +98,7 @@ class TaskManager {
     std::unique_ptr<net::DataPlane> data_plane_;
     std::unique_ptr<task::WorkerPool> workers_;
     std::unique_ptr<task::BlockingPool> blocking_;
+    std::unique_ptr<task::BlockingPool> questions_;
     std::unique_ptr<net::ControlClient> control_;
 
     net::ControlHandle connection_;

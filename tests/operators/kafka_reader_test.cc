@@ -79,6 +79,26 @@ Error read_until_failure(Readers& readers, KafkaReader& reader, std::vector<std:
 
 }  // namespace
 
+TEST_CASE("Nothing is asked any more once the job has let its clients go", "[operators][kafka]") {
+    KafkaWorld kafka;
+    std::vector<std::function<void()>> questions;
+    auto clients =
+        std::make_unique<KafkaClients>(KafkaMemory{}, kafka.clock, [&](std::function<void()> work) {
+            questions.push_back(std::move(work));
+            return Status();
+        });
+    const auto client =
+        *clients->client({.connection = kafka.connection(), .role = KafkaRole::kSource});
+    int answers = 0;
+    client->learn_topic("clicks", [&](const TopicView&) { ++answers; });
+    client->learn_topic("clicks", [&](const TopicView&) { ++answers; });
+    questions.front()();
+    CHECK(answers == 1);
+    clients.reset();
+    questions.back()();
+    CHECK(answers == 1);
+}
+
 TEST_CASE("KafkaReader reads its partitions from their start offsets in order",
           "[operators][kafka]") {
     KafkaWorld world;
