@@ -121,7 +121,7 @@ void KafkaClient::serve_sometimes() {
     serve();
 }
 
-void KafkaClient::learn_topic(std::string topic, std::function<void(TopicView)> done) {
+void KafkaClient::learn_topic(std::string topic, const std::function<void(TopicView)>& done) {
     Status queued = run_blocking([topic = std::move(topic), done](KafkaClient& self) {
         done(view_of(self.handle(), topic, self.settings().connection.brokers));
     });

@@ -67,7 +67,7 @@ class KafkaClient : public std::enable_shared_from_this<KafkaClient> {
 
     // Asks for the topic on a thread that may block, then calls `done` there. Asking before the
     // first use makes the first record come after milliseconds, not half a second.
-    void learn_topic(std::string topic, std::function<void(TopicView)> done);
+    void learn_topic(std::string topic, const std::function<void(TopicView)>& done);
 
     // Wakes the broker threads, so that they look at queues that have room again. Only versions
     // before 2.3 need it: they sleep up to a second when a queue was full.

@@ -248,6 +248,7 @@ void KafkaReader::ask_marks() {
     if (partitions_.empty() || !marks_->begin()) return;
     ask_next_ = clock_.now() + kMarksInterval;
     std::vector<std::int32_t> numbers;
+    numbers.reserve(partitions_.size());
     for (const Partition& partition : partitions_) numbers.push_back(partition.number);
     const Status queued =
         client_->run_blocking([board = marks_, waker = waker_, topic = topic_, asked = ++questions_,

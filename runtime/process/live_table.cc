@@ -67,7 +67,9 @@ std::string LiveTable::text_of(const jobmanager::JobEntry& entry) {
                     to_string(entry.master.state()), rate, sums.read, sums.lag, sums.rejected);
     for (const auto& [name, model] : entry.models) text += model_line(model);
     for (const auto& [key, report] : entry.reports) {
-        if (!report.trouble().empty()) text += fmt::format("  trouble: {}\n", report.trouble());
+        // Subtasks often share one cause.
+        if (!report.trouble().empty() && !text.contains(report.trouble()))
+            text += fmt::format("  trouble: {}\n", report.trouble());
     }
     return text;
 }

@@ -48,7 +48,7 @@ Result<std::optional<net::Address>> metrics_address(const cli::CommandLine& line
             text = "127.0.0.1:" + setting.substr(key.size());
     }
     if (text.empty()) return std::nullopt;
-    MILLRACE_TRY_ASSIGN(const auto address, net::parse_address(text, kMetricsPortDefault));
+    MILLRACE_TRY_ASSIGN(auto address, net::parse_address(text, kMetricsPortDefault));
     return address;
 }
 

@@ -91,6 +91,7 @@ std::vector<memory::SlotMemory*> JobAttempt::own_slots() const {
         if (p.taskmanager == self_) numbers.insert(p.slot);
     }
     std::vector<memory::SlotMemory*> slots;
+    slots.reserve(numbers.size());
     for (const std::uint32_t number : numbers) slots.push_back(&means_.memory.slot(number));
     return slots;
 }

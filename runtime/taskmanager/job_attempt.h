@@ -78,7 +78,7 @@ class JobAttempt final : private task::TaskListener {
     JobAttempt(const JobAttempt&) = delete;
     JobAttempt& operator=(const JobAttempt&) = delete;
     // REQUIRES: closed, or never built.
-    ~JobAttempt();
+    ~JobAttempt() override;
 
     Status build(const proto::DeployTasks& message);
     // REQUIRES: build() succeeded.
