@@ -54,6 +54,7 @@ constexpr std::array kKeys = std::to_array<MemoryKey>({
     {.name = "taskmanager.memory.managed.consumer-weights",
      .kind = Kind::kWeights,
      .default_value = "OPERATOR:70,STATE_BACKEND:70,MODEL:70",
+     .effect = kLater,
      .doc = "How a slot's managed memory is divided at deployment."},
     {.name = "taskmanager.memory.managed.reserve",
      .kind = Kind::kBytes,

@@ -1,6 +1,7 @@
 // One task of an attempt, with the memory and metrics that its operators use.
 //
-// Threads:    built and destroyed on the control loop; stepped by workers.
+// Threads:    built on the control loop, stepped by workers, destroyed on a blocking thread when no
+//             worker steps it any more.
 // Ownership:  owns the task, its batch memory and its operators' metrics; borrows slot, channels
 //             and resources, which outlive it.
 // Limits:     its working set, reserved from the slot by build().

@@ -3,7 +3,7 @@
 // Both ends here: a LocalChannel, by reference. One end here: half of a remote channel, on the data
 // plane.
 //
-// Threads:    made and destroyed on the control loop; the ends belong to tasks.
+// Threads:    made on the control loop, destroyed behind the tasks, to whom the ends belong.
 // Ownership:  owns the channels; tasks borrow their ends and go first.
 // Limits:     one window for each channel; network buffers as the pool grants them.
 // Failure:    kResourceExhausted from the network buffer pool, with the keys to raise.

@@ -6,7 +6,8 @@
 //   cancel() every task ends soon
 //   ...      when the last task has gone, on_closed comes: everything was given back
 //
-// Threads:    the control loop's. What tasks report from workers is posted to it.
+// Threads:    the control loop's. What tasks report from workers is posted to it. The resources are
+//             torn down on a blocking thread, since closing a Kafka client may take seconds.
 // Ownership:  owns models, channels, chains and tasks; borrows the TaskManager's means.
 // Limits:     the slots' memory: working sets are reserved by build(), so that later only state can
 //             be refused.
