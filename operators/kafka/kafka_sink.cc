@@ -335,6 +335,7 @@ Status KafkaSink::on_tick(Output&) {
 TimePoint KafkaSink::next_tick() const { return std::min(tick_at_, topic_next_); }
 
 std::string KafkaSink::trouble() const {
+    client_->serve_sometimes();  // An idle sink has no other occasion to hear of its broker.
     std::string trouble = client_->health().trouble();
     return trouble.empty() ? watch_->trouble() : trouble;
 }

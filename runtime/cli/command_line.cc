@@ -42,7 +42,8 @@ void add_output_flag(CLI::App& verb, CommandLine& line) {
     static const std::map<std::string, OutputForm> kForms{{"table", OutputForm::kTable},
                                                           {"json", OutputForm::kJson}};
     verb.add_option("-o,--output", line.output, "table or json.")
-        ->transform(CLI::CheckedTransformer(kForms));
+        ->transform(CLI::CheckedTransformer(kForms))
+        ->option_text("table|json");
 }
 
 void add_server_flag(CLI::App& verb, CommandLine& line) {
@@ -61,6 +62,7 @@ void add_setting_flag(CLI::App& verb, CommandLine& line) {
 void add_process_flags(CLI::App& verb, CommandLine& line) {
     add_setting_flag(verb, line);
     verb.add_option("--log-level", line.log_level, "debug, info, warn or error.")
+        ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
         ->envname("MILLRACE_LOG_LEVEL");
     verb.add_option("--log-format", line.log_format, "text or json.")
         ->check(CLI::IsMember({"text", "json"}))

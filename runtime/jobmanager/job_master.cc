@@ -8,10 +8,10 @@ namespace millrace::jobmanager {
 namespace {
 
 // Nothing that happens later mends a job that its own description makes fail. What it names may be
-// missing or forbidden by mistake; that is its description's fault only if it has never run.
-bool is_hopeless(Code code, bool has_run) {
+// missing or forbidden by mistake; that is its description's fault unless it was there before.
+bool is_hopeless(Code code, bool is_proven) {
     if (code == Code::kInvalidArgument || code == Code::kInvalidOption) return true;
-    return !has_run && domain_of(code) == Domain::kUser;
+    return !is_proven && domain_of(code) == Domain::kUser;
 }
 
 }  // namespace
@@ -23,7 +23,6 @@ void JobMaster::move_to(JobState state, std::int64_t wall_ms) {
     MILLRACE_CHECK(is_legal(state_, state));
     state_ = state;
     entered_ms_[static_cast<std::size_t>(state)] = wall_ms;
-    has_run_ = has_run_ || state == JobState::kRunning;
 }
 
 std::int64_t JobMaster::entered_ms(JobState state) const {
@@ -144,12 +143,13 @@ Actions JobMaster::settle(TimePoint now, std::int64_t wall_ms) {
 }
 
 Actions JobMaster::restart_or_give_up(TimePoint now, std::int64_t wall_ms) {
-    const bool was_healthy =
-        started_at_ != TimePoint::max() && now - started_at_ >= policy_.healthy_after;
+    const Duration ran = started_at_ == TimePoint::max() ? Duration{} : now - started_at_;
+    const bool was_healthy = ran >= policy_.healthy_after;
+    is_proven_ = is_proven_ || ran >= policy_.proven_after;
     failures_in_a_row_ = was_healthy ? 1 : failures_in_a_row_ + 1;
     started_at_ = TimePoint::max();
     if (failures_in_a_row_ > policy_.give_up_after || is_refused_ ||
-        is_hopeless(failures_.back().cause.code, has_run_)) {
+        is_hopeless(failures_.back().cause.code, is_proven_)) {
         move_to(JobState::kFailed, wall_ms);
         return {CloseAttempt{}, ReportEnd{}};
     }

@@ -40,6 +40,9 @@ struct RestartPolicy {
     std::uint32_t give_up_after = 10;  // Attempts in a row; 0 = never try again.
     // An attempt that ran this long counts as a success: the next failure starts from backoff_min.
     Duration healthy_after = std::chrono::minutes(5);
+    // Once an attempt ran this long, what the job names (topics, files) was there: if it is missing
+    // later, it is waited for.
+    Duration proven_after = std::chrono::seconds(10);
 };
 
 // A failure, as `describe` and REST show it.
@@ -139,7 +142,7 @@ class JobMaster {
     TimePoint restart_at_ = TimePoint::max();
     std::uint32_t restarts_ = 0;
     std::uint32_t failures_in_a_row_ = 0;
-    bool has_run_ = false;
+    bool is_proven_ = false;
     bool is_refused_ = false;
     std::int64_t entered_ms_[8] = {};
 };

@@ -47,7 +47,8 @@ Status ForegroundJob::start(const proto::Job& job, const operators::KafkaConnect
 ExitCode ForegroundJob::run(proto::Job job, std::string document,
                             const operators::KafkaConnection& kafka) {
     if (Status started = start(job, kafka); !started) return exit_with(started.error());
-    table_.emplace(node_->clock());
+    const auto prints = [](const proto::Sink& sink) { return sink.has_print(); };
+    table_.emplace(node_->clock(), std::ranges::any_of(job.sinks(), prints));
     if (line_.seconds > 0) deadline_ = node_->clock().now() + std::chrono::seconds(line_.seconds);
     submit_when_ready(std::move(job), std::move(document));
     node_->run();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <fmt/core.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace millrace::process {
@@ -46,11 +47,30 @@ std::string model_line(const proto::ModelReport& model) {
     return text + "\n";
 }
 
+// 0 when it is not known.
+std::size_t columns_of(int terminal) {
+    winsize size{};
+    return ioctl(terminal, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+// `text` with no line longer than `columns`: a line that wraps could not be drawn over again.
+std::string cut_to(std::string_view text, std::size_t columns) {
+    std::string cut;
+    for (std::size_t begin = 0; begin < text.size();) {
+        const std::size_t end = std::min(text.find('\n', begin), text.size());
+        const std::size_t length = end - begin;
+        cut += text.substr(begin, columns == 0 ? length : std::min(length, columns - 1));
+        cut += '\n';
+        begin = end + 1;
+    }
+    return cut;
+}
+
 }  // namespace
 
-LiveTable::LiveTable(const Clock& clock)
+LiveTable::LiveTable(const Clock& clock, bool is_stdout_used)
     : clock_(clock),
-      is_terminal_(isatty(STDERR_FILENO) == 1),
+      is_terminal_(isatty(STDERR_FILENO) == 1 && !(is_stdout_used && isatty(STDOUT_FILENO) == 1)),
       began_(clock.now()),
       drawn_at_(began_) {}
 
@@ -78,7 +98,7 @@ void LiveTable::draw(const jobmanager::JobEntry& entry) {
     if (!is_terminal_ && ++draws_ % kDrawsPerLine != kFirstLineDraw) return;
     const std::string text = text_of(entry);
     erase();
-    fmt::print(stderr, "{}", text);
+    fmt::print(stderr, "{}", is_terminal_ ? cut_to(text, columns_of(STDERR_FILENO)) : text);
     lines_drawn_ = static_cast<int>(std::count(text.begin(), text.end(), '\n'));
 }
 

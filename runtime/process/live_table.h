@@ -16,7 +16,8 @@ namespace millrace::process {
 
 class LiveTable {
   public:
-    explicit LiveTable(const Clock& clock);
+    // Draws over its own lines on a terminal, unless somebody else prints there to standard output.
+    LiveTable(const Clock& clock, bool is_stdout_used);
 
     // Draws the job's progress; to be called about once a second.
     void draw(const jobmanager::JobEntry& entry);

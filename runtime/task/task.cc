@@ -143,6 +143,8 @@ Result<StepResult> Task::run(TimePoint now) {
     waits_for_.store(waits_for, std::memory_order_relaxed);
     if (waits_for == WaitsFor::kNothing) return end(TaskState::kFinished, std::nullopt);
     result.wake_at = chain_.next_tick_after(now);
+    // What has ended is shown no longer, even if nothing else happens here.
+    if (in_trouble_) result.wake_at = std::min(result.wake_at, trouble_due_);
     return result;
 }
 
@@ -150,6 +152,7 @@ void Task::note_trouble(TimePoint now) {
     if (now < trouble_due_) return;
     trouble_due_ = now + kTroubleEvery;
     std::string trouble = chain_.trouble();
+    in_trouble_ = !trouble.empty();
     const MutexLock lock(mutex_);
     trouble_ = std::move(trouble);
 }

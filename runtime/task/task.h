@@ -166,6 +166,7 @@ class Task final : public Schedulable, private ChainObserver {
     // The stepping thread's.
     OperatorChain chain_;
     TimePoint trouble_due_{};
+    bool in_trouble_ = false;
     std::optional<data::CheckpointBarrier> trigger_;  // Waits until the chain takes it.
     std::optional<Error> cause_;                      // Written before state_ says FAILED.
 

@@ -14,7 +14,7 @@ template <class T>
 std::unique_ptr<T> cast(std::unique_ptr<operators::Operator> made) {
     T* typed = dynamic_cast<T*>(made.get());
     MILLRACE_CHECK(typed != nullptr);
-    made.release();
+    static_cast<void>(made.release());  // The caller owns it as what it is.
     return std::unique_ptr<T>(typed);
 }
 

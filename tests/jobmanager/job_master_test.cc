@@ -176,14 +176,17 @@ TEST_CASE("JobMaster tries again when what a running job names went away", "[job
     const Code code = GENERATE(Code::kNotFound, Code::kPermissionDenied);
     Story story;
     story.run();
+    story.now += std::chrono::seconds(10);
     story.fail(0, code);
     story.close("a");
     story.close("b");
     REQUIRE(story.master.state() == JobState::kRestarting);
 }
 
-TEST_CASE("JobMaster ends a job that never ran when what it names is missing", "[jobmanager]") {
+TEST_CASE("JobMaster ends a job that begins without what it names", "[jobmanager]") {
     Story story;
+    SECTION("while it is built") {}
+    SECTION("when its tasks open") { story.run(); }
     story.fail(0, Code::kNotFound);
     story.close("a");
     story.close("b");
