@@ -39,10 +39,10 @@ void add_document_flags(CLI::App& verb, CommandLine& line) {
 }
 
 void add_output_flag(CLI::App& verb, CommandLine& line) {
-    static const std::map<std::string, OutputForm> kForms{{"table", OutputForm::kTable},
-                                                          {"json", OutputForm::kJson}};
+    static const std::map<std::string, OutputForm> forms{{"table", OutputForm::kTable},
+                                                         {"json", OutputForm::kJson}};
     verb.add_option("-o,--output", line.output, "table or json.")
-        ->transform(CLI::CheckedTransformer(kForms))
+        ->transform(CLI::CheckedTransformer(forms))
         ->option_text("table|json");
 }
 
@@ -189,20 +189,20 @@ void add_client_verbs(CLI::App& app, CommandLine& line) {
 }
 
 const std::map<std::string, Verb>& verbs() {
-    static const std::map<std::string, Verb> kVerbs{{"jobmanager", Verb::kJobManager},
-                                                    {"taskmanager", Verb::kTaskManager},
-                                                    {"local", Verb::kLocal},
-                                                    {"run", Verb::kRun},
-                                                    {"demo", Verb::kDemo},
-                                                    {"validate", Verb::kValidate},
-                                                    {"explain", Verb::kExplain},
-                                                    {"render", Verb::kRender},
-                                                    {"submit", Verb::kSubmit},
-                                                    {"list", Verb::kList},
-                                                    {"describe", Verb::kDescribe},
-                                                    {"cancel", Verb::kCancel},
-                                                    {"version", Verb::kVersion}};
-    return kVerbs;
+    static const std::map<std::string, Verb> table{{"jobmanager", Verb::kJobManager},
+                                                   {"taskmanager", Verb::kTaskManager},
+                                                   {"local", Verb::kLocal},
+                                                   {"run", Verb::kRun},
+                                                   {"demo", Verb::kDemo},
+                                                   {"validate", Verb::kValidate},
+                                                   {"explain", Verb::kExplain},
+                                                   {"render", Verb::kRender},
+                                                   {"submit", Verb::kSubmit},
+                                                   {"list", Verb::kList},
+                                                   {"describe", Verb::kDescribe},
+                                                   {"cancel", Verb::kCancel},
+                                                   {"version", Verb::kVersion}};
+    return table;
 }
 
 // CLI11 suggests nothing; the first word is the most common mistake.
