@@ -38,8 +38,8 @@ class JobResources {
         // What each Kafka client may hold; the deployment reserved it from the task region.
         KafkaMemory kafka_memory{};
         RunBlocking run_blocking;
-        // The same for questions to brokers, which may last as long as a broker is away and must
-        // not hold up anything else; run_blocking where there is none.
+        // The same for questions to brokers, which last until their deadline while a broker is away
+        // and must not hold up anything else; run_blocking where there is none.
         RunBlocking ask_brokers{};
         // Opens connections for socket sources; none where jobs may not have any.
         LineConnector connect_lines{};

@@ -143,7 +143,7 @@ void KafkaClient::keep(std::shared_ptr<DeliveryLedger> ledger) {
 
 Status KafkaClient::run_blocking(std::function<void(KafkaClient&)> work) {
     return blocking_([self = shared_from_this(), work = std::move(work)] {
-        if (!self->is_abandoned()) work(*self);
+        if (!self->is_abandoned_.load(std::memory_order_relaxed)) work(*self);
     });
 }
 

@@ -3,7 +3,7 @@
 // A client handle costs three threads and its queues, so the tasks of a job share it. Sources take
 // their records from queues of their own (KafkaReader); sinks tell their records apart by the
 // pointer that travels with each (DeliveryLedger). Nothing here blocks: what must ask a broker and
-// wait runs through `Blocking`, on a thread that may.
+// wait runs through RunBlocking, on a thread that may.
 //
 // Threads:    any.
 // Ownership:  KafkaClients owns the clients until it is destroyed, at the end of the job; its
@@ -61,7 +61,8 @@ class KafkaClient : public std::enable_shared_from_this<KafkaClient> {
     [[nodiscard]] ClusterHealth& health() { return health_; }
 
     // Runs the callbacks that are due: errors, statistics, delivery reports. Returns at once when
-    // another task does it just now. Sources call it at most each kServeInterval, all together.
+    // another task does it just now. What calls serve_sometimes() does it at most
+    // each kServeInterval, all together.
     void serve();
     void serve_sometimes();
 
@@ -80,12 +81,8 @@ class KafkaClient : public std::enable_shared_from_this<KafkaClient> {
     // was abandoned.
     Status run_blocking(std::function<void(KafkaClient&)> work);
 
-    // Nobody waits for answers any more: questions that have not begun are dropped, and those with
-    // several parts end early. From any thread.
+    // Nobody waits for answers any more: questions that have not begun are dropped. From any thread.
     void abandon() { is_abandoned_.store(true, std::memory_order_relaxed); }
-    [[nodiscard]] bool is_abandoned() const {
-        return is_abandoned_.load(std::memory_order_relaxed);
-    }
 
     // What librdkafka's callbacks are given. It outlives the client when its threads do.
     struct CallbackTarget {

@@ -222,6 +222,7 @@ class SharedModel {
     Status take_memory(memory::Account& account, const std::string& job);
     void carve_queues(std::byte* at);
     [[nodiscard]] bool has_room_locked(const Feed& feed) const MILLRACE_REQUIRES(mutex_);
+    bool has_room_or_waits(std::uint32_t trainer, std::uint32_t feed) MILLRACE_REQUIRES(mutex_);
     [[nodiscard]] bool has_news() const MILLRACE_EXCLUDES(mutex_);
 
     // The token holder's.

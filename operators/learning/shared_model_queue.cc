@@ -24,6 +24,11 @@ bool SharedModel::has_room_locked(const Feed& feed) const {
 
 bool SharedModel::has_room(std::uint32_t trainer, std::uint32_t feed) {
     const MutexLock lock(mutex_);
+    return has_room_or_waits(trainer, feed);
+}
+
+// What finds no room is rung when there is some.
+bool SharedModel::has_room_or_waits(std::uint32_t trainer, std::uint32_t feed) {
     Feed& from = feeds_[feed];
     const bool room = has_room_locked(from);
     trainers_[trainer].waits |= !room;
@@ -33,15 +38,11 @@ bool SharedModel::has_room(std::uint32_t trainer, std::uint32_t feed) {
 
 SharedModel::WorkItem* SharedModel::claim(std::uint32_t trainer, std::uint32_t feed) {
     const MutexLock lock(mutex_);
-    Feed& from = feeds_[feed];
-    const bool room = has_room_locked(from);
-    trainers_[trainer].waits |= !room;
-    from.was_full = from.was_full || !room;
-    if (!room) return nullptr;
+    if (!has_room_or_waits(trainer, feed)) return nullptr;
     // The shares of all feeds together are all items.
     WorkItem& item = items_[free_.front()];
     free_.pop();
-    ++from.held;
+    ++feeds_[feed].held;
     item.feed = feed;
     item.trainer = trainer;
     item.rows_applied = item.rows_returned = 0;

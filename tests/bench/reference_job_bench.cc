@@ -25,6 +25,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "ml/synthetic_ctr.h"
 #include "runtime/base/check.h"
@@ -211,8 +212,9 @@ void measure(const std::string& brokers, std::int64_t events, std::size_t rounds
                                      : run_job(kafka, clicks, events, cases[i] == "full"));
         }
     }
-    std::printf("%lld events, %zu rounds, librdkafka %s, %s\n", static_cast<long long>(events),
-                rounds, kafka_version().c_str(), machine().c_str());
+    std::printf("machine: %s, librdkafka %s\n", machine().c_str(), kafka_version().c_str());
+    std::printf("command: reference_job_bench %s %lld %zu\n", brokers.c_str(),
+                static_cast<long long>(events), rounds);
     std::printf("%-10s %22s %20s %18s %16s %18s %18s\n", "case", "1000 events/s", "CPU us/event",
                 "tail %", "first s", "RSS max MiB", "ratio to copy");
     const auto copy = std::ranges::find(cases, "copy");
@@ -225,7 +227,7 @@ void measure(const std::string& brokers, std::int64_t events, std::size_t rounds
 // The process of the case copy.
 int copy_until_told(char** argv) {
     copy_records(argv[1], argv[3], argv[4], kPartitions, std::atoll(argv[5]));
-    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+    for (;;) ::pause();
 }
 
 }  // namespace

@@ -292,8 +292,8 @@ TEST_CASE("The account that a model asks for is enough for it at any size", "[le
     options.is_evaluated = bits % 2 == 0;
     if (bits == 17) options.order = OrderPlan{.feed_owners = {0, 0, 0}, .splits = {}};
     options.scaled_columns = bits == 20 ? 3 : 0;
-    world.add_model(std::move(options));
-    SUCCEED();
+    const SharedModel& model = world.add_model(std::move(options));
+    REQUIRE(model.view().bits() == bits);
 }
 
 TEST_CASE("A model refuses an account that is too small", "[learning]") {
