@@ -81,7 +81,7 @@ class KafkaClient : public std::enable_shared_from_this<KafkaClient> {
     // was abandoned.
     Status run_blocking(std::function<void(KafkaClient&)> work);
 
-    // Nobody waits for answers any more: questions that have not begun are dropped. From any thread.
+    // Nobody waits for answers any more: questions that have not begun are dropped. Any thread.
     void abandon() { is_abandoned_.store(true, std::memory_order_relaxed); }
 
     // What librdkafka's callbacks are given. It outlives the client when its threads do.

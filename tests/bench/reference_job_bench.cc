@@ -192,6 +192,7 @@ void print(const std::string& name, std::span<const Measured> runs,
         spread(all([](const Measured& m) { return m.rss_mib_max; }), "{:.0f}").c_str());
     if (copies.size() == runs.size()) {
         std::vector<double> ratios;
+        ratios.reserve(runs.size());
         for (std::size_t i = 0; i < runs.size(); ++i)
             ratios.push_back(runs[i].events_per_second / copies[i].events_per_second);
         std::printf(" %18s", spread(ratios, "{:.2f}").c_str());
@@ -234,7 +235,8 @@ int copy_until_told(char** argv) {
 }  // namespace millrace::bench
 
 int main(int argc, char** argv) {
-    using namespace millrace::bench;
+    using millrace::bench::copy_until_told;
+    using millrace::bench::measure;
     if (argc < 2) {
         std::fprintf(stderr, "usage: reference_job_bench HOST:PORT [EVENTS] [RUNS] [CASE...]\n");
         return 64;

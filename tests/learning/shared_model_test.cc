@@ -64,10 +64,12 @@ TEST_CASE("Training by any number of threads is the sequential training of its o
     LearningWorld world(clock);
     SharedModel& model = world.add_model(click_options("ctr", trainers));
     std::vector<std::vector<Click>> rows;
+    rows.reserve(trainers);
     for (std::uint32_t t = 0; t < trainers; ++t)
         rows.push_back(clicks(t + 1, static_cast<std::int32_t>(t), 20'000 / trainers));
     {
         std::vector<std::jthread> threads;
+        threads.reserve(trainers);
         for (std::uint32_t t = 0; t < trainers; ++t)
             threads.emplace_back([&, t] { train(world, model, t, rows[t], 100 + 37 * t); });
     }
