@@ -1,7 +1,9 @@
 #include "runtime/cli/job_documents.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -10,13 +12,10 @@
 #include "proto/job.pb.h"
 #include "runtime/cli/exit_codes.h"
 #include "runtime/jobfile/error_codes.h"
-#include "runtime/jobfile/model_memory.h"
 #include "runtime/jobfile/render.h"
 
 namespace millrace::cli {
 namespace {
-
-constexpr double kMiB = 1024.0 * 1024.0;
 
 std::optional<std::string> read_file(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
@@ -76,21 +75,9 @@ ExitCode validate_one(const CommandLine& line, const std::vector<std::string>& p
     return ExitCode::kDone;
 }
 
-void print_models(const proto::Job& job) {
-    for (const jobfile::ModelMemory& model : jobfile::model_memory(job)) {
-        fmt::print(
-            "  model {}: table {:.1f} MiB, view {:.1f} MiB, dirty map {:.1f} MiB; a new key shares "
-            "its cell with odds of {:.0f} % at 1,000,000 keys\n",
-            model.model, static_cast<double>(model.table_bytes) / kMiB,
-            static_cast<double>(model.view_bytes) / kMiB,
-            static_cast<double>(model.dirty_bytes) / kMiB,
-            100 * jobfile::collision_odds(1e6, model.bits));
-    }
-}
-
-void print_job(const proto::Job& job) {
-    fmt::print("job {}   parallelism {}   needs {} slots{}\n", job.name(),
-               job.runtime().parallelism(), jobfile::slots_needed(job),
+void print_job(const proto::Job& job, const MemorySums& sums) {
+    fmt::print("job {}   parallelism {}   needs {} slot{}{}\n", job.name(),
+               job.runtime().parallelism(), sums.slots_needed, sums.slots_needed == 1 ? "" : "s",
                job.models_size() > 0 ? " of one TaskManager" : "");
     for (const proto::Source& source : job.sources()) {
         fmt::print("  source {} ({})\n", source.name(), source.parallelism());
@@ -102,7 +89,26 @@ void print_job(const proto::Job& job) {
     }
     for (const proto::Sink& sink : job.sinks())
         fmt::print("  sink {} from {}\n", sink.name(), sink.from());
-    print_models(job);
+}
+
+// As E012 or w41, and no file of this name.
+bool is_code_like(const std::string& word) {
+    constexpr std::size_t kLengthMax = 6;
+    if (word.size() < 2 || word.size() > kLengthMax) return false;
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    return std::string_view("EWew").find(word[0]) != std::string_view::npos &&
+           std::all_of(word.begin() + 1, word.end(), is_digit) && !std::filesystem::exists(word);
+}
+
+ExitCode explain_code(std::string word) {
+    word[0] = word[0] == 'e' ? 'E' : word[0] == 'w' ? 'W' : word[0];
+    if (const jobfile::ErrorCode* code = jobfile::find_error_code(word)) {
+        std::fputs(jobfile::explain_error_code(*code).c_str(), stdout);
+        return ExitCode::kDone;
+    }
+    fmt::print(stderr, "millrace: there is no code {}. The nearest is {}\n", word,
+               jobfile::nearest_error_code(word).code);
+    return ExitCode::kUsage;
 }
 
 }  // namespace
@@ -142,24 +148,25 @@ ExitCode render_job(const CommandLine& line, const jobfile::ExpressionChecker* e
 
 ExitCode explain(const CommandLine& line, const jobfile::ExpressionChecker* expressions,
                  const SumMemory& sum_memory) {
-    if (line.files.size() == 1) {
-        if (const jobfile::ErrorCode* code = jobfile::find_error_code(line.files.front())) {
-            std::fputs(jobfile::explain_error_code(*code).c_str(), stdout);
-            return ExitCode::kDone;
-        }
-    }
+    if (line.files.size() == 1 && is_code_like(line.files.front()))
+        return explain_code(line.files.front());
     const auto validation = read_job(line, expressions);
     if (!validation) return validation.error();
     const proto::Job& job = *validation->job;
     const auto sums = sum_memory(line, job);
-    if (line.output == OutputForm::kTable) print_job(job);
     if (!sums) {
         fmt::print(stderr, "millrace: {}\n", sums.error().message);
         return exit_code_of(sums.error().code);
     }
-    fmt::print("{}", line.output == OutputForm::kJson ? json_of(*sums, job.name()) + "\n"
-                                                      : text_of(*sums));
-    return ExitCode::kDone;
+    if (line.output == OutputForm::kJson) {
+        fmt::print("{}\n", json_of(*sums, job.name()));
+    } else {
+        print_job(job, *sums);
+        fmt::print("{}", text_of(*sums));
+    }
+    if (!sums->is_refused()) return ExitCode::kDone;
+    fmt::print(stderr, "millrace: job {} would be refused\n", job.name());
+    return ExitCode::kBadConfig;
 }
 
 }  // namespace millrace::cli

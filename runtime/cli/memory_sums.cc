@@ -1,5 +1,8 @@
 #include "runtime/cli/memory_sums.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include <boost/json.hpp>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
@@ -18,7 +21,15 @@ std::string model_lines(const TaskManagerSum& sum) {
                     mib(sum.model_bytes()));
     for (const ModelSum& model : sum.models)
         text += fmt::format(" {} {:.1f}", model.name, mib(model.bytes));
-    return text + "\n";
+    text += "\n";
+    for (const ModelSum& model : sum.models) {
+        text += fmt::format(
+            "      {}: table {:.1f} MiB, view {:.1f} MiB; a new key shares its cell with odds of "
+            "{:.0f} % at 1,000,000 keys\n",
+            model.name, mib(model.table_bytes), mib(model.view_bytes),
+            100 * collision_odds(1e6, model.bits));
+    }
+    return text;
 }
 
 std::string task_lines(const TaskManagerSum& sum) {
@@ -64,7 +75,11 @@ std::string text_of(const TaskManagerSum& sum) {
 json::object json_of(const TaskManagerSum& sum) {
     json::array models;
     for (const ModelSum& model : sum.models)
-        models.push_back({{"name", model.name}, {"bytes", model.bytes}});
+        models.push_back({{"name", model.name},
+                          {"bytes", model.bytes},
+                          {"table-bytes", model.table_bytes},
+                          {"view-bytes", model.view_bytes},
+                          {"bits", model.bits}});
     json::array tasks;
     for (const TaskSum& task : sum.tasks) {
         tasks.push_back({{"name", task.name},
@@ -79,7 +94,8 @@ json::object json_of(const TaskManagerSum& sum) {
                            {"nodes", json::array(client.nodes.begin(), client.nodes.end())},
                            {"bytes", client.bytes}});
     }
-    return {{"slots", sum.slots},
+    return {{"number", sum.number},
+            {"slots", sum.slots},
             {"managed",
              {{"needed", sum.model_bytes() + sum.working_set_bytes()},
               {"available", sum.managed_bytes},
@@ -130,12 +146,31 @@ std::uint64_t TaskManagerSum::kafka_bytes() const {
     return sum;
 }
 
+bool MemorySums::is_refused() const {
+    return std::ranges::any_of(taskmanagers,
+                               [](const TaskManagerSum& sum) { return !sum.refusal.empty(); });
+}
+
+double collision_odds(double keys, std::uint32_t bits) {
+    return 1 - std::exp(-keys / std::exp2(bits));
+}
+
 std::string text_of(const MemorySums& sums) {
-    std::string text;
-    for (std::size_t i = 0; i < sums.taskmanagers.size(); ++i) {
-        text += fmt::format("memory in TaskManager {} of {} ({:.0f} MiB, {} slots)\n", i + 1,
-                            sums.taskmanagers.size(), mib(sums.process_bytes), sums.slots);
-        text += text_of(sums.taskmanagers[i]);
+    const bool one = sums.taskmanager_count == 1;
+    std::string text = fmt::format(
+        "assumed: {} TaskManager{} of {:.0f} MiB with {} slots{}{}\n", sums.taskmanager_count,
+        one ? "" : "s", mib(sums.process_bytes), sums.slots, one ? "" : " each",
+        sums.has_assumed_slots ? ", as many as the job needs; a cluster's own number is given by "
+                                 "-D taskmanager.numberOfTaskSlots=N"
+                               : "");
+    for (const TaskManagerSum& sum : sums.taskmanagers) {
+        text += fmt::format("memory in TaskManager {} of {}\n", sum.number, sums.taskmanager_count);
+        text += text_of(sum);
+    }
+    const std::size_t idle = sums.taskmanager_count - sums.taskmanagers.size();
+    if (idle > 0) {
+        text += fmt::format("{} of {} TaskManagers would get no task of this job\n", idle,
+                            sums.taskmanager_count);
     }
     return text;
 }
@@ -144,8 +179,12 @@ std::string json_of(const MemorySums& sums, const std::string& job) {
     json::array all;
     for (const TaskManagerSum& sum : sums.taskmanagers) all.push_back(json_of(sum));
     return json::serialize(json::object{{"job", job},
+                                        {"slots-needed", sums.slots_needed},
+                                        {"taskmanager-count", sums.taskmanager_count},
                                         {"process-bytes", sums.process_bytes},
                                         {"slots", sums.slots},
+                                        {"slots-are-assumed", sums.has_assumed_slots},
+                                        {"is-refused", sums.is_refused()},
                                         {"taskmanagers", std::move(all)}});
 }
 

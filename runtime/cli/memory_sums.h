@@ -4,7 +4,7 @@
 // Ownership:  values; main() hands the command line a function that fills them, since the sums need
 //             what operators know.
 // Limits:     as many entries as the job has tasks, models and Kafka clients.
-// Failure:    `refusal` says why the job would not be deployed.
+// Failure:    `refusal` says why the job would not be deployed; `explain` then ends with 78.
 
 #pragma once
 
@@ -24,7 +24,11 @@ namespace millrace::cli {
 
 struct ModelSum {
     std::string name;
-    std::uint64_t bytes = 0;  // Table, view, dirty map, queues.
+    std::uint64_t bytes = 0;  // Of its account: table, view, dirty map, queues.
+    // Of these:
+    std::uint64_t table_bytes = 0;
+    std::uint64_t view_bytes = 0;
+    std::uint32_t bits = 0;
 };
 
 // The subtasks of one vertex in one TaskManager.
@@ -45,6 +49,7 @@ struct KafkaClientSum {
 
 // What the job takes of one TaskManager, and what that one has.
 struct TaskManagerSum {
+    std::uint32_t number = 1;  // Among those of the command line, from 1.
     std::uint32_t slots = 0;
     std::uint64_t slot_bytes_needed = 0;  // Of the slot that needs most.
     std::uint64_t slot_bytes = 0;
@@ -66,14 +71,22 @@ struct TaskManagerSum {
 };
 
 struct MemorySums {
-    std::uint64_t process_bytes = 0;  // Of each TaskManager.
-    std::uint32_t slots = 0;
+    std::uint32_t slots_needed = 0;       // By the job.
+    std::uint32_t taskmanager_count = 1;  // As the command line says.
+    std::uint64_t process_bytes = 0;      // Of each TaskManager.
+    std::uint32_t slots = 0;              // Of each TaskManager.
+    bool has_assumed_slots = false;       // No setting says how many: as many as the job needs.
     std::vector<TaskManagerSum> taskmanagers;  // Those that would get tasks.
+
+    [[nodiscard]] bool is_refused() const;
 };
 
 // The sums for as many TaskManagers as the command line says, with its settings. Errors: settings
 // that cannot be; too few slots.
 using SumMemory = std::function<Result<MemorySums>(const CommandLine& line, const proto::Job& job)>;
+
+// The odds that a new key shares its cell with one of `keys` others: 1 - exp(-keys / 2^bits).
+[[nodiscard]] double collision_odds(double keys, std::uint32_t bits);
 
 [[nodiscard]] std::string text_of(const MemorySums& sums);
 [[nodiscard]] std::string json_of(const MemorySums& sums, const std::string& job);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -174,8 +176,6 @@ constexpr auto kCodes = std::to_array<ErrorCode>({
      "`edges` and `log_squared` belong to `buckets`, `log1p` and `standardize` "
      "to `number`, `take` to times.",
      "bid: { as: hashed, edges: [1, 2] }"},
-    {"E074", "models do not fit",
-     "Tables and serving views of all models need more memory than there is.", "bits: 31"},
     {"E075", "cross does not work",
      "A cross has no numbers, at most one list, no column twice, and is declared "
      "once.",
@@ -250,6 +250,20 @@ std::span<const ErrorCode> error_codes() { return kCodes; }
 const ErrorCode* find_error_code(std::string_view code) {
     const auto found = std::ranges::find(kCodes, code, &ErrorCode::code);
     return found == kCodes.end() ? nullptr : &*found;
+}
+
+const ErrorCode& nearest_error_code(std::string_view code) {
+    const auto number_of = [](std::string_view name) {
+        int number = 0;
+        (void)std::from_chars(name.data() + 1, name.data() + name.size(), number);
+        return number;
+    };
+    const auto distance = [&](const ErrorCode& known) {
+        constexpr int kOtherLetter = 10'000;
+        return std::abs(number_of(known.code) - number_of(code)) +
+               (known.code[0] == code[0] ? 0 : kOtherLetter);
+    };
+    return *std::ranges::min_element(kCodes, {}, distance);
 }
 
 std::string explain_error_code(const ErrorCode& code) {

@@ -26,6 +26,9 @@ struct ErrorCode {
 
 [[nodiscard]] const ErrorCode* find_error_code(std::string_view code);
 
+// The code of the same letter whose number is closest. REQUIRES: a letter and digits.
+[[nodiscard]] const ErrorCode& nearest_error_code(std::string_view code);
+
 // Title, cause and example, as lines of text.
 [[nodiscard]] std::string explain_error_code(const ErrorCode& code);
 

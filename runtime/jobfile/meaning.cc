@@ -5,7 +5,6 @@
 
 #include "runtime/config/units.h"
 #include "runtime/config/yaml_tree.h"
-#include "runtime/jobfile/model_memory.h"
 #include "runtime/jobfile/phases.h"
 
 namespace millrace::jobfile {
@@ -18,7 +17,7 @@ class MeaningCheck {
     MeaningCheck(const JobNames& names, Complaints& complaints)
         : names_(names), job_(names.job()), complaints_(complaints) {}
 
-    void run(std::optional<std::int64_t> model_bytes_max) {
+    void run() {
         for (const proto::Source& source : job_.sources()) {
             check_source(source);
         }
@@ -34,7 +33,6 @@ class MeaningCheck {
         for (const proto::Sink& sink : job_.sinks()) {
             check_sink(sink);
         }
-        check_memory(model_bytes_max);
     }
 
   private:
@@ -275,38 +273,6 @@ class MeaningCheck {
         }
     }
 
-    void check_memory(std::optional<std::int64_t> bytes_max) {
-        const std::int64_t needed = model_bytes(job_);
-        if (!bytes_max || needed <= *bytes_max || job_.models().empty()) {
-            return;
-        }
-        const auto largest = std::ranges::max(model_memory(job_), {}, &ModelMemory::total_bytes);
-        const std::string features = names_.model(largest.model)->features();
-        complaints_.value(
-            "E074", path_of("features." + features, "bits"),
-            fmt::format("the models need {} of memory, but {} is there; \"{}\" alone needs {}",
-                        in_mib(needed), in_mib(*bytes_max), largest.model,
-                        in_mib(largest.total_bytes())),
-            fitting_bits(largest, needed - *bytes_max));
-    }
-
-    // The most bits with which the model saves `excess_bytes`.
-    static std::string fitting_bits(const ModelMemory& model, std::int64_t excess_bytes) {
-        constexpr std::int32_t kBitsMin = 8;
-        std::string raise = "raise `taskmanager.memory.process.size`";
-        for (std::int32_t bits = model.bits - 1; bits >= kBitsMin; --bits) {
-            const std::int64_t bytes = model.total_bytes() >> (model.bits - bits);
-            if (model.total_bytes() - bytes >= excess_bytes) {
-                return fmt::format("write bits: {}, or {}", bits, raise);
-            }
-        }
-        return raise;
-    }
-
-    static std::string in_mib(std::int64_t bytes) {
-        return fmt::format("{:.4g} MiB", static_cast<double>(bytes) / (1 << 20));
-    }
-
     const JobNames& names_;
     const proto::Job& job_;
     Complaints& complaints_;
@@ -314,9 +280,8 @@ class MeaningCheck {
 
 }  // namespace
 
-void check_meaning(const JobNames& names, std::optional<std::int64_t> model_bytes_max,
-                   Complaints& complaints) {
-    MeaningCheck(names, complaints).run(model_bytes_max);
+void check_meaning(const JobNames& names, Complaints& complaints) {
+    MeaningCheck(names, complaints).run();
 }
 
 }  // namespace millrace::jobfile

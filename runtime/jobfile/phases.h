@@ -6,9 +6,7 @@
 
 #pragma once
 
-#include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,8 +29,7 @@ void check_references(const JobNames& names, Complaints& complaints);
                                       Complaints& complaints);
 
 // Phase 4: what is written makes sense together (E070 to E099).
-void check_meaning(const JobNames& names, std::optional<std::int64_t> model_bytes_max,
-                   Complaints& complaints);
+void check_meaning(const JobNames& names, Complaints& complaints);
 
 // Fills in every default that is a constant. Runs right after reading.
 void apply_constant_defaults(proto::Job& job);

@@ -71,7 +71,7 @@ bool read_and_check(const config::YamlNode& root, const ValidateOptions& options
         if (config::has_errors(result.diagnostics)) {
             return false;
         }
-        check_meaning(names, options.model_bytes_max, complaints);
+        check_meaning(names, complaints);
     }
     if (config::has_errors(result.diagnostics)) {
         return false;

@@ -12,9 +12,7 @@
 
 #pragma once
 
-#include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,11 +39,10 @@ struct ValidateOptions {
     // Where `${VAR}` is filled from. Empty: jobs that came over the network, where a variable is an
     // error (E104).
     config::VariableLookup variables = {};
-    std::vector<std::string> assignments = {};         // `--set path=value`, in order.
-    const ExpressionChecker* expressions = nullptr;    // Absent: expressions are not checked.
-    std::optional<std::int64_t> model_bytes_max = {};  // Absent: memory is not checked.
-    bool deny_warnings = false;                        // Warnings are errors.
-    std::vector<std::string> allowed_warnings = {};    // Codes that are not reported.
+    std::vector<std::string> assignments = {};       // `--set path=value`, in order.
+    const ExpressionChecker* expressions = nullptr;  // Absent: expressions are not checked.
+    bool deny_warnings = false;                      // Warnings are errors.
+    std::vector<std::string> allowed_warnings = {};  // Codes that are not reported.
 };
 
 struct Validation {

@@ -4,6 +4,7 @@
 #include <map>
 #include <numeric>
 
+#include "operators/learning/model_plan.h"
 #include "runtime/process/node.h"
 
 namespace millrace::process {
@@ -60,6 +61,16 @@ std::vector<cli::TaskSum> task_sums(const taskmanager::DeploymentNeed& need,
     return all;
 }
 
+Result<cli::ModelSum> model_sum(const taskmanager::ModelNeed& need, const proto::Job& job) {
+    MILLRACE_TRY_ASSIGN(const auto options, operators::shared_model_options(job, need.name));
+    return cli::ModelSum{
+        .name = need.name,
+        .bytes = need.bytes,
+        .table_bytes = ml::Table::cell_bytes(options.bits),
+        .view_bytes = ml::ServingView::bytes(options.bits, options.learner->view_lanes()),
+        .bits = options.bits};
+}
+
 cli::TaskManagerSum sum_of(const taskmanager::DeploymentNeed& need,
                            const taskmanager::Capacity& capacity, const graph::JobGraph& graph) {
     const auto slots = need.bytes_by_slot(capacity.page_bytes);
@@ -71,8 +82,6 @@ cli::TaskManagerSum sum_of(const taskmanager::DeploymentNeed& need,
                             .task_bytes = capacity.task_bytes};
     for (const auto& [slot, bytes] : slots)
         sum.slot_bytes_needed = std::max<std::uint64_t>(sum.slot_bytes_needed, bytes);
-    for (const taskmanager::ModelNeed& model : need.models)
-        sum.models.push_back({model.name, model.bytes});
     sum.tasks = task_sums(need, graph);
     for (const operators::PlannedClient& client : need.clients) {
         const bool reads = client.role == operators::KafkaRole::kSource;
@@ -114,13 +123,23 @@ Result<cli::MemorySums> sum_memory(const cli::CommandLine& line, const proto::Jo
     const auto offers = empty_offers(line.taskmanagers, budget.slot_count);
     MILLRACE_TRY_ASSIGN(const auto placements, graph::schedule(graph, offers));
     const taskmanager::Capacity capacity = capacity_of(budget);
-    cli::MemorySums sums{.process_bytes = budget.process.bytes, .slots = budget.slot_count};
+    cli::MemorySums sums{.slots_needed = graph.slots_needed(),
+                         .taskmanager_count = line.taskmanagers,
+                         .process_bytes = budget.process.bytes,
+                         .slots = budget.slot_count,
+                         .has_assumed_slots = !sets_slots(line)};
     for (std::uint32_t i = 0; i < line.taskmanagers; ++i) {
         MILLRACE_TRY_ASSIGN(const auto need,
                             taskmanager::need_of(job, graph, placements, i, capacity));
         if (need.tasks.empty()) continue;
-        sums.taskmanagers.push_back(sum_of(need, capacity, graph));
-        sums.taskmanagers.back().managed_bytes = budget.managed.bytes;
+        cli::TaskManagerSum sum = sum_of(need, capacity, graph);
+        sum.number = i + 1;
+        sum.managed_bytes = budget.managed.bytes;
+        for (const taskmanager::ModelNeed& model : need.models) {
+            MILLRACE_TRY_ASSIGN(cli::ModelSum model_bytes, model_sum(model, job));
+            sum.models.push_back(std::move(model_bytes));
+        }
+        sums.taskmanagers.push_back(std::move(sum));
     }
     return sums;
 }

@@ -4,7 +4,7 @@
 
 #include <fmt/core.h>
 
-#include "runtime/jobfile/model_memory.h"
+#include "runtime/graph/job_graph.h"
 
 namespace millrace::process {
 namespace {
@@ -36,9 +36,11 @@ Status ForegroundJob::start(const proto::Job& job, const operators::KafkaConnect
     line.data = "127.0.0.1:0";
     if (line.log_level == "info") line.log_level = "warn";
     MILLRACE_TRY(node_->start_jobmanager(line, "", nullptr));
-    auto slots = static_cast<std::uint32_t>(std::max(jobfile::slots_needed(job), 1));
+    MILLRACE_TRY_ASSIGN(auto graph, graph::plan(job));
+    std::uint32_t slots = graph.slots_needed();
     for (const proto::Job& side_job : side_jobs_) {
-        slots += static_cast<std::uint32_t>(std::max(jobfile::slots_needed(side_job), 1));
+        MILLRACE_TRY_ASSIGN(graph, graph::plan(side_job));
+        slots += graph.slots_needed();
     }
     MILLRACE_TRY_ASSIGN(const auto budget, budget_of(line, slots));
     return node_->start_taskmanager(line, budget, {"127.0.0.1", node_->jobmanager().port()});

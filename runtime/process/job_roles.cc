@@ -10,7 +10,6 @@
 #include "memory/system_memory.h"
 #include "runtime/base/log.h"
 #include "runtime/cli/job_documents.h"
-#include "runtime/jobfile/model_memory.h"
 #include "runtime/process/document_reader.h"
 #include "runtime/process/foreground_job.h"
 #include "runtime/process/node.h"

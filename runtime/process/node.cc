@@ -16,6 +16,7 @@
 namespace millrace::process {
 namespace {
 
+constexpr std::string_view kSlots = "taskmanager.numberOfTaskSlots";
 // Not of memory: metrics_address() reads it.
 constexpr std::string_view kMetricsPortKey = "metrics.prometheus.port";
 constexpr std::uint16_t kMetricsPortDefault = 9249;
@@ -185,14 +186,16 @@ memory::MachineMemory machine_memory(std::uint64_t process_bytes_default) {
 }  // namespace
 
 Result<memory::MemoryBudget> budget_of(const cli::CommandLine& line, std::uint32_t slots_default) {
-    constexpr std::string_view kSlots = "taskmanager.numberOfTaskSlots";
     MILLRACE_TRY_ASSIGN(auto settings, memory_settings(line));
-    const bool has_slots =
-        std::any_of(settings.begin(), settings.end(),
-                    [&](const memory::Setting& setting) { return setting.key == kSlots; });
-    if (!has_slots)
+    if (!sets_slots(line))
         settings.push_back({.key = std::string(kSlots), .value = std::to_string(slots_default)});
     return memory::MemoryBudget::derive(settings, machine_memory(kProcessBytesDefault));
+}
+
+bool sets_slots(const cli::CommandLine& line) {
+    const std::string key = std::string(kSlots) + "=";
+    return std::ranges::any_of(line.settings,
+                               [&](const std::string& text) { return text.starts_with(key); });
 }
 
 Result<memory::JobManagerBudget> jobmanager_budget_of(const cli::CommandLine& line) {

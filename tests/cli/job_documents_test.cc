@@ -103,7 +103,11 @@ Result<MemorySums> easy_sums(const CommandLine&, const proto::Job&) {
                        .buffers = 100,
                        .buffer_bytes = 32 << 10,
                        .task_bytes = 200 * kMiB};
-    sum.models = {{.name = "m", .bytes = 20 * kMiB}};
+    sum.models = {{.name = "m",
+                   .bytes = 20 * kMiB,
+                   .table_bytes = 16 * kMiB,
+                   .view_bytes = 3 * kMiB,
+                   .bits = 22}};
     sum.tasks = {{.name = "learn",
                   .count = 2,
                   .working_set_bytes = 4 * kMiB,
@@ -111,7 +115,11 @@ Result<MemorySums> easy_sums(const CommandLine&, const proto::Job&) {
                   .buffers_target = 50}};
     sum.clients = {{.role = "consumer", .nodes = {"a", "b"}, .bytes = 64 * kMiB},
                    {.role = "producer", .nodes = {"out"}, .bytes = 32 * kMiB}};
-    return MemorySums{.process_bytes = 1728 * kMiB, .slots = 4, .taskmanagers = {sum}};
+    return MemorySums{.slots_needed = 2,
+                      .taskmanager_count = 1,
+                      .process_bytes = 1728 * kMiB,
+                      .slots = 4,
+                      .taskmanagers = {sum}};
 }
 
 ExitCode explain_easily(const CommandLine& line, const jobfile::ExpressionChecker* expressions) {
@@ -123,10 +131,13 @@ TEST_CASE("explain prints the sums of memory", "[cli]") {
     const std::string file = folder.write("a.yaml", kGood);
     SECTION("for people") {
         const std::string out = run(explain_easily, {.files = {file}}).printed.out;
-        CHECK_THAT(out, Contains("memory in TaskManager 1 of 1 (1728 MiB, 4 slots)"));
+        CHECK_THAT(out, Contains("assumed: 1 TaskManager of 1728 MiB with 4 slots\n"));
+        CHECK_THAT(out, Contains("memory in TaskManager 1 of 1\n"));
         CHECK_THAT(out, Contains("managed memory   28.0 of 34.0 MiB; the fullest of its 2 slots "
                                  "14.00 of 17.00"));
         CHECK_THAT(out, Contains("models 20.0 MiB") && Contains("m 20.0"));
+        CHECK_THAT(out, Contains("m: table 16.0 MiB, view 3.0 MiB; a new key shares its cell with "
+                                 "odds of 21 % at 1,000,000 keys"));
         CHECK_THAT(out, Contains("2 x 4.00 MiB  learn  (32 network buffers, 50 at best)"));
         CHECK_THAT(out, Contains("network buffers  32 of 100 (1.00 MiB), 50 at best"));
         CHECK_THAT(out, Contains("task memory      96.0 of 200.0 MiB"));
@@ -143,7 +154,7 @@ TEST_CASE("explain prints the sums of memory", "[cli]") {
     }
 }
 
-TEST_CASE("explain says that and why a job would be refused", "[cli]") {
+TEST_CASE("explain of a job that would be refused says why and exits with 78", "[cli]") {
     const support::TempDir folder;
     const auto refused = [](const CommandLine& line, const jobfile::ExpressionChecker* checker) {
         return explain(line, checker, [](const CommandLine& of, const proto::Job& job) {
@@ -152,9 +163,46 @@ TEST_CASE("explain says that and why a job would be refused", "[cli]") {
             return sums;
         });
     };
-    const Outcome outcome = run(refused, {.files = {folder.write("a.yaml", kGood)}});
+    const std::string file = folder.write("a.yaml", kGood);
+    SECTION("for people") {
+        const Outcome outcome = run(refused, {.files = {file}});
+        REQUIRE(outcome.code == ExitCode::kBadConfig);
+        REQUIRE_THAT(outcome.printed.out, Contains("refused: too little of it"));
+        REQUIRE_THAT(outcome.printed.error, Contains("job copy would be refused"));
+    }
+    SECTION("for programs") {
+        const Outcome outcome = run(refused, {.output = OutputForm::kJson, .files = {file}});
+        REQUIRE(outcome.code == ExitCode::kBadConfig);
+        REQUIRE_THAT(outcome.printed.out, Contains(R"("is-refused":true)") &&
+                                              Contains(R"("refusal":"too little of it")"));
+    }
+}
+
+TEST_CASE("explain says what it assumes of TaskManagers, and counts those without a task",
+          "[cli]") {
+    const support::TempDir folder;
+    const auto assumed = [](const CommandLine& line, const jobfile::ExpressionChecker* checker) {
+        return explain(line, checker, [](const CommandLine& of, const proto::Job& job) {
+            auto sums = easy_sums(of, job);
+            sums->taskmanager_count = 3;
+            sums->has_assumed_slots = true;
+            sums->taskmanagers[0].number = 2;
+            return sums;
+        });
+    };
+    const Outcome outcome = run(assumed, {.files = {folder.write("a.yaml", kGood)}});
     REQUIRE(outcome.code == ExitCode::kDone);
-    REQUIRE_THAT(outcome.printed.out, Contains("refused: too little of it"));
+    CHECK_THAT(outcome.printed.out,
+               Contains("assumed: 3 TaskManagers of 1728 MiB with 4 slots each, as many as the job "
+                        "needs; a cluster's own number is given by -D "
+                        "taskmanager.numberOfTaskSlots=N\n"));
+    CHECK_THAT(outcome.printed.out, Contains("memory in TaskManager 2 of 3\n"));
+    CHECK_THAT(outcome.printed.out, Contains("2 of 3 TaskManagers would get no task of this job"));
+}
+
+TEST_CASE("collision odds are those that the reference prints", "[cli]") {
+    REQUIRE(collision_odds(1e6, 22) == Approx(0.21).margin(0.005));
+    REQUIRE(collision_odds(1e6, 24) == Approx(0.06).margin(0.005));
 }
 
 TEST_CASE("explain exits with 78 when its settings cannot be", "[cli]") {
@@ -173,13 +221,24 @@ TEST_CASE("explain tells a job's graph and slots, or an error code", "[cli]") {
     const support::TempDir folder;
     const Outcome job = run(explain_easily, {.files = {folder.write("a.yaml", kGood)}});
     REQUIRE(job.code == ExitCode::kDone);
-    REQUIRE_THAT(job.printed.out, Contains("job copy") && Contains("needs 1 slots") &&
+    REQUIRE_THAT(job.printed.out, Contains("job copy") && Contains("needs 2 slots") &&
                                       Contains("source rows (1)") &&
                                       Contains("sink out from rows"));
     const Outcome code = run(explain_easily, {.files = {"E001"}});
     REQUIRE(code.code == ExitCode::kDone);
     REQUIRE_THAT(code.printed.out, Contains("not YAML"));
-    REQUIRE(run(explain_easily, {.files = {"E999"}}).code == ExitCode::kBadConfig);
+    REQUIRE(run(explain_easily, {.files = {"e001"}}).printed.out == code.printed.out);
+}
+
+TEST_CASE("explain of a code that does not exist names the nearest and exits with 64", "[cli]") {
+    const Outcome outcome = run(explain_easily, {.files = {"E999"}});
+    REQUIRE(outcome.code == ExitCode::kUsage);
+    REQUIRE(outcome.printed.error == "millrace: there is no code E999. The nearest is E109\n");
+    REQUIRE(outcome.printed.out.empty());
+    // A file may have such a name.
+    const support::TempDir folder;
+    const std::string path = folder.write("E99", kGood);
+    REQUIRE(run(explain_easily, {.files = {path}}).code == ExitCode::kDone);
 }
 
 TEST_CASE("read_job gives the job and the text that a server gets", "[cli]") {

@@ -13,6 +13,7 @@
 namespace millrace::integration {
 namespace {
 
+using Catch::Matchers::Contains;
 using support::Finished;
 using support::KafkaClient;
 
@@ -86,6 +87,36 @@ TEST_CASE("a job over two TaskManagers holds the memory that explain promised", 
     });
     REQUIRE(support::eventually([&] { return measured(cluster).size() == 2; }));
     check_equal(promised, measured(cluster));
+}
+
+TEST_CASE("explain of the click job says its slots, tables and views", "[integration]") {
+    const Finished said =
+        millrace({"explain", std::string(MILLRACE_SOURCE_DIR) + "/jobs/ctr.yaml"});
+    CAPTURE(said.output, said.errors);
+    REQUIRE(said.exit_code == 0);
+    REQUIRE_THAT(said.output, Contains("needs 16 slots of one TaskManager"));
+    REQUIRE_THAT(said.output,
+                 Contains("assumed: 1 TaskManager of 1728 MiB with 16 slots, as many"));
+    // 2^22 cells of 16 bytes; 4 bytes of each in the view of FTRL, 8 in that of AdPredictor.
+    REQUIRE_THAT(said.output, Contains("ctr: table 64.0 MiB, view 16.0 MiB;"));
+    REQUIRE_THAT(said.output, Contains("ctr_bayes: table 64.0 MiB, view 32.0 MiB;"));
+    const Finished two = millrace(
+        {"explain", std::string(MILLRACE_SOURCE_DIR) + "/jobs/ctr.yaml", "--taskmanagers", "2"});
+    REQUIRE_THAT(two.output, Contains("memory in TaskManager 1 of 2\n"));
+    REQUIRE_THAT(two.output, Contains("1 of 2 TaskManagers would get no task of this job"));
+}
+
+TEST_CASE("explain ends with 78 when the job would be refused, with the numbers", "[integration]") {
+    const std::string job = std::string(MILLRACE_SOURCE_DIR) + "/jobs/ctr.yaml";
+    const Finished small = millrace({"explain", job, "-D", "taskmanager.memory.process.size=700m"});
+    CAPTURE(small.output, small.errors);
+    REQUIRE(small.exit_code == 78);
+    REQUIRE_THAT(small.output, Contains("refused: slot ") && Contains("of managed memory"));
+    REQUIRE_THAT(small.errors, Contains("job ctr would be refused"));
+    const Finished few = millrace({"explain", job, "-D", "taskmanager.numberOfTaskSlots=4"});
+    CAPTURE(few.errors);
+    REQUIRE(few.exit_code == 78);
+    REQUIRE_THAT(few.errors, Contains("needs 16 slots"));
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 // Every mistake that has a code has a file in tests/golden/jobfile, and the exact text that a user
-// sees. A file may begin with directives: `#! submitted`, `#! model_bytes_max N`, `#! set A=B`,
-// `#! layer FILE`.
+// sees. A file may begin with directives: `#! submitted`, `#! set A=B`, `#! layer FILE`.
 //
 // MILLRACE_UPDATE_GOLDEN=1 writes the texts anew, for review.
 
@@ -57,8 +56,6 @@ Directives read_directives(const std::string& name, const std::string& text) {
         if (word == "submitted") {
             result.submitted = true;
             result.options.variables = nullptr;
-        } else if (word == "model_bytes_max") {
-            result.options.model_bytes_max = std::stoll(value);
         } else if (word == "set") {
             result.options.assignments.push_back(value);
         } else if (word == "layer") {

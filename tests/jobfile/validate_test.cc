@@ -5,7 +5,6 @@
 
 #include "proto/job.pb.h"
 #include "runtime/jobfile/error_codes.h"
-#include "runtime/jobfile/model_memory.h"
 #include "runtime/jobfile/render.h"
 #include "tests/jobfile/job_text.h"
 
@@ -50,26 +49,6 @@ TEST_CASE("the jobs that ship are valid without a warning", "[jobfile][jobs]") {
     INFO(report_text(validation));
     REQUIRE(validation.job != nullptr);
     REQUIRE(validation.diagnostics.empty());
-}
-
-TEST_CASE("the CTR job needs 16 slots and the memory that its reference says",
-          "[jobfile][model_memory]") {
-    const Validation validation = validate_file("jobs/ctr.yaml", no_variables);
-    REQUIRE(slots_needed(*validation.job) == 16);
-    const auto models = model_memory(*validation.job);
-    constexpr std::int64_t kMiB = 1 << 20;
-    REQUIRE(models.size() == 2);
-    REQUIRE(models[0].table_bytes == 64 * kMiB);
-    REQUIRE(models[0].view_bytes == 16 * kMiB);
-    REQUIRE(models[0].dirty_bytes == 1 * kMiB);
-    REQUIRE(models[1].table_bytes == 64 * kMiB);
-    REQUIRE(models[1].view_bytes == 32 * kMiB);
-    REQUIRE(model_bytes(*validation.job) == (176 + 2) * kMiB);
-}
-
-TEST_CASE("collision odds are those that the reference prints", "[jobfile][model_memory]") {
-    REQUIRE(collision_odds(1e6, 22) == Approx(0.21).margin(0.005));
-    REQUIRE(collision_odds(1e6, 24) == Approx(0.06).margin(0.005));
 }
 
 TEST_CASE("constant defaults are filled in", "[jobfile][defaults]") {
@@ -278,6 +257,13 @@ TEST_CASE("explaining a code prints its cause and an example", "[jobfile][error_
             "The section cannot do without this key.\n\n"
             "Example:\n  clicks: { type: kafka }   # no topic\n");
     REQUIRE(find_error_code("E999") == nullptr);
+}
+
+TEST_CASE("a code that does not exist has a nearest one of its letter", "[jobfile][error_codes]") {
+    REQUIRE(nearest_error_code("E999").code == "E109");
+    REQUIRE(nearest_error_code("E074").code == "E073");
+    REQUIRE(nearest_error_code("W1").code == "W041");
+    REQUIRE(nearest_error_code("E013").code == "E013");
 }
 
 TEST_CASE("codes are in order and none is used twice", "[jobfile][error_codes]") {
