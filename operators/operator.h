@@ -54,6 +54,10 @@ enum class Progress : std::uint8_t {
     kEnd,      // Sources only: no input will come any more.
 };
 
+// The gauge of a source that knows how many records it has still to read; tasks report it.
+inline constexpr std::string_view kPendingRecordsMetric =
+    "flink_taskmanager_job_task_operator_pendingRecords";
+
 // Rings the task that owns the operator, from any thread (runtime/base/waker.h).
 using millrace::Waker;
 

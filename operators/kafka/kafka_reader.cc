@@ -106,17 +106,18 @@ Result<std::span<rd_kafka_message_t* const>> KafkaReader::read(std::size_t count
     Status status;
     for (std::size_t i = 0; i < count; ++i) {
         rd_kafka_message_t* message = messages_[i];
-        if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            partition(message->partition).cursor.on_record(message->offset);
+        const bool is_record = message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+        if (is_record && partition(message->partition).cursor.on_record(message->offset)) {
             bytes_since_hint_ += message->len;
             messages_[records++] = message;
             continue;
         }
-        if (status) status = on_event(*message);
+        if (!is_record && status) status = on_event(*message);
         rd_kafka_message_destroy(message);
     }
     held_ = records;
     last_read_empty_ = count == 0;
+    if (last_read_empty_) note_empty();
     MILLRACE_TRY(std::move(status));
     MILLRACE_TRY(assign_again());
     hint_room(records);
@@ -162,7 +163,6 @@ Status KafkaReader::act(Partition& where, PartitionCursor::Reaction reaction,
         case PartitionCursor::Reaction::kNothing:
             return {};
         case PartitionCursor::Reaction::kAssignAgain:
-            where.assign_again = true;
             if (where.cursor.errors() == 1) where.fault = text;
             return {};
         case PartitionCursor::Reaction::kOutOfRange:
@@ -207,7 +207,7 @@ Status KafkaReader::fail_out_of_range(std::size_t index) {
 Status KafkaReader::assign_again() {
     std::vector<std::size_t> again;
     for (std::size_t i = 0; i < partitions_.size(); ++i) {
-        if (std::exchange(partitions_[i].assign_again, false)) again.push_back(i);
+        if (partitions_[i].cursor.is_to_assign()) again.push_back(i);
     }
     if (again.empty()) return {};
     const KafkaPartitions wanted = list(again);
@@ -217,15 +217,29 @@ Status KafkaReader::assign_again() {
         return fail(code_of(rd_kafka_error_code(error.get())),
                     "cannot assign partitions of {} again: {}", topic_,
                     rd_kafka_error_string(error.get()));
-    // Stopping a partition has taken its forward away.
-    for (const std::size_t i : again)
+    // Stopping a partition has taken its forward away. What came before this line waits in the
+    // partition's own queue and moves along.
+    for (const std::size_t i : again) {
         forward(client_->handle(), topic_, partitions_[i].number, queue_.get());
+        partitions_[i].cursor.on_assigned();
+    }
     return {};
 }
 
+void KafkaReader::note_empty() {
+    const TimePoint now = clock_.now();
+    if (now - last_empty_ > kPauseMax) {
+        for (Partition& where : partitions_) where.cursor.on_pause();
+    }
+    last_empty_ = now;
+}
+
+bool KafkaReader::has_read_all() const {
+    return last_read_empty_ && clock_.now() - last_empty_ <= kPauseMax && queued() == 0;
+}
+
 Status KafkaReader::watch() {
-    // What waits here unread has come.
-    if (last_read_empty_ && queued() == 0) {
+    if (has_read_all()) {
         for (std::size_t i = 0; i < partitions_.size(); ++i) {
             Partition& where = partitions_[i];
             const MarksBoard::Marks marks = marks_->marks(i);

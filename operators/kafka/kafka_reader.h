@@ -61,6 +61,8 @@ class KafkaReader {
   public:
     static constexpr std::size_t kMessagesMax = 1000;
     static constexpr Duration kMarksInterval = std::chrono::seconds(5);
+    // A reader that has not read all there was for so long is not reading on its own pace.
+    static constexpr Duration kPauseMax = kMarksInterval;
 
     struct Start {
         std::int32_t partition = 0;
@@ -98,7 +100,6 @@ class KafkaReader {
         std::int32_t number;
         PartitionCursor cursor;
         std::uint64_t judged = 0;  // The question whose answer the watchdog has used.
-        bool assign_again = false;
         std::string fault;  // The first error since the last progress: later ones follow from it.
     };
 
@@ -110,6 +111,10 @@ class KafkaReader {
     Status fail_out_of_range(std::size_t index);
     Status assign_again();
     KafkaPartitions list(std::span<const std::size_t> indices) const;
+    // A read brought nothing.
+    void note_empty();
+    // True when that is so just now, and was so now and then in the time before.
+    [[nodiscard]] bool has_read_all() const;
     void ask_marks();
     void hint_room(std::size_t records);
     Error located(Code code, const Partition& where, std::string_view what) const;
@@ -124,7 +129,8 @@ class KafkaReader {
     std::vector<std::int32_t> index_of_;  // By partition number; -1 = not ours.
     std::array<rd_kafka_message_t*, kMessagesMax> messages_{};
     std::size_t held_ = 0;
-    bool last_read_empty_ = true;
+    bool last_read_empty_ = false;
+    TimePoint last_empty_{};
     // librdkafka is told of room in a queue when a quarter of its limits was taken out.
     const std::size_t hint_records_;
     const std::size_t hint_bytes_;

@@ -44,7 +44,7 @@ Status KafkaSource::open(OperatorContext& context) {
     RecordHeaders* const headers = this;
     batcher_ =
         std::make_unique<SourceBatcher>(std::move(decoder_), options_.batching, context, headers);
-    lag_ = &context.metrics.gauge("flink_taskmanager_job_task_operator_pendingRecords",
+    lag_ = &context.metrics.gauge(kPendingRecordsMetric,
                                   "pendingRecords (scope: taskmanager_job_task_operator)");
     topic_ = std::make_unique<TopicWatch>(client_, options_.topic, waker_);
     topic_->ask();

@@ -8,8 +8,12 @@ PartitionCursor::Reaction PartitionCursor::on_error(rd_kafka_resp_err_t error) {
         case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
         case RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED:
         case RD_KAFKA_RESP_ERR_INVALID_MSG:
+            // What follows from an error that nothing was done about yet is no attempt of its own.
+            if (is_to_assign_) return Reaction::kNothing;
             stalled_since_.reset();
-            return ++errors_ >= kErrorsMax ? Reaction::kCorrupt : Reaction::kAssignAgain;
+            if (++errors_ >= kErrorsMax) return Reaction::kCorrupt;
+            is_to_assign_ = true;
+            return Reaction::kAssignAgain;
         case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
         case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
             // Behind a damaged batch librdkafka asks for nonsense; the new assignment answers that.

@@ -2,9 +2,10 @@
 //
 // Rules of a fetcher that never skips and never repeats: the own position is the last delivered
 // offset + 1, or the last reported end if that is higher; gaps in the offsets are normal
-// (transactions leave them). A damaged batch is tried again from the own position; at the third
-// error without progress it is the task's failure. Records that are there and do not come for
-// kStallMax are a failure too, because some damage shows as silence only.
+// (transactions leave them). A damaged batch is tried again from the own position, and nothing that
+// was fetched behind it counts until then; at the third error without progress it is the task's
+// failure. Records that are there and do not come for kStallMax, although all that did come was
+// read, are a failure too, because some damage shows as silence only.
 //
 // Threads:    the task's.
 // Ownership:  a value.
@@ -37,21 +38,32 @@ class PartitionCursor {
 
     explicit PartitionCursor(std::int64_t position) : position_(position) {}
 
-    void on_record(std::int64_t offset) {
+    // False: the record is not to be taken. It was fetched behind damage, and comes again if it is
+    // good.
+    [[nodiscard]] bool on_record(std::int64_t offset) {
+        if (is_to_assign_) return false;
         position_ = offset + 1;
         at_end_ = false;
         progress();
+        return true;
     }
     void on_end(std::int64_t offset) {
+        if (is_to_assign_) return;
         if (offset > position_) position_ = offset;
         at_end_ = true;
         progress();
     }
     [[nodiscard]] Reaction on_error(rd_kafka_resp_err_t error);
+    // kAssignAgain was answered, and not done yet.
+    [[nodiscard]] bool is_to_assign() const { return is_to_assign_; }
+    void on_assigned() { is_to_assign_ = false; }
 
     // To be called after a read that brought nothing. `high_mark` is the end of the log if a broker
     // has just told it, nothing if it could not be asked. True when reading has stalled for good.
     [[nodiscard]] bool is_stalled(std::optional<std::int64_t> high_mark, TimePoint now);
+    // Reading has paused, or brought other partitions' records all the time: that nothing came of
+    // this one meanwhile says nothing.
+    void on_pause() { stalled_since_.reset(); }
 
     // Errors since the last progress.
     [[nodiscard]] int errors() const { return errors_; }
@@ -68,6 +80,7 @@ class PartitionCursor {
 
     std::int64_t position_;
     bool at_end_ = false;
+    bool is_to_assign_ = false;
     int errors_ = 0;  // Since the last progress.
     std::optional<TimePoint> stalled_since_;
 };

@@ -98,14 +98,14 @@ Counter& MetricGroup::counter(std::string_view name, std::string_view help, cons
     auto series = std::make_unique<Registry::Series>();
     series->kind = Registry::Series::Kind::kCounter;
     series->name = name, series->help = help, series->labels = joined(labels_, extra);
-    return registry_.add(this, std::move(series)).counter;
+    return add(std::move(series)).counter;
 }
 
 Gauge& MetricGroup::gauge(std::string_view name, std::string_view help, const Labels& extra) {
     auto series = std::make_unique<Registry::Series>();
     series->kind = Registry::Series::Kind::kGauge;
     series->name = name, series->help = help, series->labels = joined(labels_, extra);
-    return registry_.add(this, std::move(series)).gauge;
+    return add(std::move(series)).gauge;
 }
 
 void MetricGroup::gauge_of(std::string_view name, std::string_view help,
@@ -114,7 +114,7 @@ void MetricGroup::gauge_of(std::string_view name, std::string_view help,
     series->kind = Registry::Series::Kind::kComputed;
     series->name = name, series->help = help, series->labels = joined(labels_, extra);
     series->read = std::move(read);
-    registry_.add(this, std::move(series));
+    add(std::move(series));
 }
 
 Histogram& MetricGroup::histogram(std::string_view name, std::string_view help, double scale,
@@ -123,7 +123,23 @@ Histogram& MetricGroup::histogram(std::string_view name, std::string_view help, 
     series->kind = Registry::Series::Kind::kHistogram;
     series->name = name, series->help = help, series->labels = joined(labels_, extra);
     series->histogram = std::make_unique<Histogram>(scale);
-    return *registry_.add(this, std::move(series)).histogram;
+    return *add(std::move(series)).histogram;
+}
+
+Registry::Series& MetricGroup::add(std::unique_ptr<Registry::Series> series) {
+    Registry::Series& added = registry_.add(this, std::move(series));
+    const MutexLock lock(mutex_);
+    own_.push_back(&added);
+    return added;
+}
+
+std::optional<double> MetricGroup::value_of(std::string_view name) const {
+    const MutexLock lock(mutex_);
+    for (const Registry::Series* series : own_) {
+        if (series->kind != Registry::Series::Kind::kHistogram && series->name == name)
+            return series->value();
+    }
+    return std::nullopt;
 }
 
 Registry::Series& Registry::add(const MetricGroup* owner, std::unique_ptr<Series> series) {
@@ -184,10 +200,17 @@ std::string Registry::to_prometheus() const {
     std::map<std::string, std::vector<const Series*>> families;
     std::size_t shown = 0;
     for (const auto& [owner, series] : series_) {
-        if (++shown > kSeriesMax) break;
+        if (shown == kSeriesMax) break;
+        ++shown;
         families[series->name].push_back(series.get());
     }
     std::string out;
+    if (const std::size_t hidden = series_.size() - shown; hidden > 0) {
+        out += fmt::format(
+            "# HELP millrace_metrics_series_hidden Series that are beyond the {} shown.\n"
+            "# TYPE millrace_metrics_series_hidden gauge\nmillrace_metrics_series_hidden {}\n",
+            kSeriesMax, hidden);
+    }
     for (const auto& [name, all] : families) {
         static constexpr std::array<std::string_view, 4> kTypes{"counter", "gauge", "gauge",
                                                                 "histogram"};

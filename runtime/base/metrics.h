@@ -6,7 +6,8 @@
 //
 // Threads:    Counter and Histogram: one writer, any reader. Gauge: any. Registry and group: any.
 // Ownership:  a group owns its metrics; the registry must outlive every group.
-// Limits:     Registry::kSeriesMax series; what is made beyond works but is not shown, and counted.
+// Limits:     Registry::kSeriesMax series are shown; what is made beyond works, and is counted in
+//             millrace_metrics_series_hidden.
 // Failure:    none.
 
 #pragma once
@@ -17,6 +18,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -74,7 +76,35 @@ class Histogram {
     std::atomic<std::uint64_t> sum_{0};
 };
 
-class Registry;
+class MetricGroup;
+
+class Registry {
+  public:
+    static constexpr std::size_t kSeriesMax = 10'000;
+
+    // All series, grouped by name, in the text format 0.0.4.
+    [[nodiscard]] std::string to_prometheus() const MILLRACE_EXCLUDES(mutex_);
+
+    struct Sample {
+        std::string name;
+        Labels labels;
+        double value;
+    };
+    // All counters and gauges (no histograms), as numbers: the whole registry, so not for what runs
+    // every second.
+    [[nodiscard]] std::vector<Sample> samples() const MILLRACE_EXCLUDES(mutex_);
+
+  private:
+    friend class MetricGroup;
+    struct Series;
+
+    Series& add(const MetricGroup* owner, std::unique_ptr<Series> series) MILLRACE_EXCLUDES(mutex_);
+    void remove(const MetricGroup* owner) MILLRACE_EXCLUDES(mutex_);
+
+    mutable Mutex mutex_;
+    std::list<std::pair<const MetricGroup*, std::shared_ptr<Series>>> series_
+        MILLRACE_GUARDED_BY(mutex_);
+};
 
 // The metrics of one thing (a task, a TaskManager, a model), with the labels that all of them
 // carry.
@@ -95,36 +125,19 @@ class MetricGroup {
     Histogram& histogram(std::string_view name, std::string_view help, double scale,
                          const Labels& extra = {});
 
+    // What the group's own counter or gauge `name` shows now; nullopt when it has none. Looks at no
+    // other group's.
+    [[nodiscard]] std::optional<double> value_of(std::string_view name) const
+        MILLRACE_EXCLUDES(mutex_);
+
   private:
+    Registry::Series& add(std::unique_ptr<Registry::Series> series) MILLRACE_EXCLUDES(mutex_);
+
     Registry& registry_;
     const Labels labels_;
-};
-
-class Registry {
-  public:
-    static constexpr std::size_t kSeriesMax = 10'000;
-
-    // All series, grouped by name, in the text format 0.0.4.
-    [[nodiscard]] std::string to_prometheus() const MILLRACE_EXCLUDES(mutex_);
-
-    struct Sample {
-        std::string name;
-        Labels labels;
-        double value;
-    };
-    // All counters and gauges (no histograms), for REST.
-    [[nodiscard]] std::vector<Sample> samples() const MILLRACE_EXCLUDES(mutex_);
-
-  private:
-    friend class MetricGroup;
-    struct Series;
-
-    Series& add(const MetricGroup* owner, std::unique_ptr<Series> series) MILLRACE_EXCLUDES(mutex_);
-    void remove(const MetricGroup* owner) MILLRACE_EXCLUDES(mutex_);
 
     mutable Mutex mutex_;
-    std::list<std::pair<const MetricGroup*, std::shared_ptr<Series>>> series_
-        MILLRACE_GUARDED_BY(mutex_);
+    std::vector<const Registry::Series*> own_ MILLRACE_GUARDED_BY(mutex_);
 };
 
 }  // namespace millrace::metrics

@@ -497,7 +497,11 @@ void JobManager::add_splits(const std::string& id, int source,
     JobEntry* entry = entry_of(id);
     if (entry == nullptr || entry->master.state() != JobState::kRunning) return;
     auto added = entry->splits.add(source, std::move(found));
-    if (!added || added->empty()) return;
+    if (!added) {
+        return log::warn("job {}: new partitions of source {} are not read: {}", entry->job.name(),
+                         entry->job.sources(source).name(), added.error().message);
+    }
+    if (added->empty()) return;
     const graph::JobGraph& graph = entry->master.graph();
     proto::ControlMessage message;
     proto::AddSplits& add = *message.mutable_add_splits();

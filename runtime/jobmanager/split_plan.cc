@@ -5,23 +5,31 @@
 #include "runtime/base/check.h"
 
 namespace millrace::jobmanager {
+namespace {
+
+bool has(const std::vector<proto::SplitAssignment>& splits, const std::string& name) {
+    return std::ranges::any_of(
+        splits, [&](const proto::SplitAssignment& split) { return split.name() == name; });
+}
+
+}  // namespace
 
 Result<std::vector<proto::SplitAssignment>> SplitPlan::add(
     std::int32_t source, std::vector<proto::SplitAssignment> found) {
     std::vector<proto::SplitAssignment>& known = by_source_[source];
     std::vector<proto::SplitAssignment> added;
     for (proto::SplitAssignment& split : found) {
-        const bool is_known = std::any_of(
-            known.begin(), known.end(),
-            [&](const proto::SplitAssignment& other) { return other.name() == split.name(); });
-        if (is_known) continue;
-        if (static_cast<std::size_t>(next_index_) >= kSplitsMax) {
-            return fail(Code::kResourceExhausted, "a job reads at most {} partitions and files",
-                        kSplitsMax);
-        }
+        if (!has(known, split.name()) && !has(added, split.name()))
+            added.push_back(std::move(split));
+    }
+    if (static_cast<std::size_t>(next_index_) + added.size() > kSplitsMax) {
+        return fail(Code::kResourceExhausted,
+                    "a job reads at most {} partitions and files; {} more were found beside {}",
+                    kSplitsMax, added.size(), next_index_);
+    }
+    for (proto::SplitAssignment& split : added) {
         split.set_index(next_index_++);
         known.push_back(split);
-        added.push_back(std::move(split));
     }
     return added;
 }

@@ -26,6 +26,7 @@ inline constexpr std::size_t kSplitsMax = 100'000;
 class SplitPlan {
   public:
     // Adds the splits of a source that are not known yet (by name) and numbers them; returns those.
+    // All or none of them.
     Result<std::vector<proto::SplitAssignment>> add(std::int32_t source,
                                                     std::vector<proto::SplitAssignment> found);
 

@@ -102,6 +102,9 @@ class ChainNode final : public operators::Output {
             for (auto& edge : side.edges) f(*edge);
         }
     }
+    // Rows of the main output, and records that were bad. Read by any thread.
+    [[nodiscard]] std::uint64_t rows_out() const { return rows_out_.value(); }
+    [[nodiscard]] std::uint64_t rows_rejected() const { return rows_rejected_.value(); }
     // Batches emitted by the call under way.
     [[nodiscard]] bool has_emitted() const { return has_emitted_; }
     [[nodiscard]] std::size_t depth() const { return depth_; }

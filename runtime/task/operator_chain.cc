@@ -396,6 +396,16 @@ Status OperatorChain::add_splits(std::span<const operators::Split> splits) {
 
 bool OperatorChain::has_source() const { return nodes_.front()->source() != nullptr; }
 
+std::uint64_t OperatorChain::rows_in() const {
+    return has_source() ? nodes_.front()->rows_out() : commons_.traffic.rows_in.value();
+}
+
+std::uint64_t OperatorChain::rows_rejected() const {
+    std::uint64_t sum = 0;
+    for (const auto& node : nodes_) sum += node->rows_rejected();
+    return sum;
+}
+
 bool OperatorChain::starts_barriers() const {
     operators::Source* const source = nodes_.front()->source();
     return source != nullptr && source->starts_barriers();

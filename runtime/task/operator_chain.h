@@ -125,8 +125,13 @@ class OperatorChain {
     Status abort(std::uint64_t checkpoint_id);
 
     [[nodiscard]] const InputGate* gate() const { return gate_.get(); }
-    // Read by any thread.
+    // Read by any thread, once the chain is built.
     [[nodiscard]] const ChainTraffic& traffic() const { return commons_.traffic; }
+    // What came in at its root: through the gate, or read by its source, where a row counts once,
+    // whoever takes it next.
+    [[nodiscard]] std::uint64_t rows_in() const;
+    // Of all operators.
+    [[nodiscard]] std::uint64_t rows_rejected() const;
     // For people: where it is stuck; empty when it is not.
     [[nodiscard]] std::string describe_wait();
     // What hinders its operators from outside, in their words; empty when nothing does.

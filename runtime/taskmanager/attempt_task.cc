@@ -1,6 +1,7 @@
 #include "runtime/taskmanager/attempt_task.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "proto/job.pb.h"
 #include "runtime/base/check.h"
@@ -29,12 +30,7 @@ std::uint32_t input_of(const graph::JobGraph& graph, const graph::Link& link, st
 
 AttemptTask::AttemptTask(const Plan& plan, const graph::Placement& placement,
                          memory::SlotMemory& slot)
-    : placement_(placement),
-      vertex_(plan.graph.vertices[placement.vertex]),
-      root_name_(plan.graph.operators[vertex_.operators.front()].name),
-      is_source_(plan.graph.operators[vertex_.operators.front()].kind ==
-                 graph::OperatorKind::kSource),
-      slot_(slot) {}
+    : placement_(placement), vertex_(plan.graph.vertices[placement.vertex]), slot_(slot) {}
 
 AttemptTask::~AttemptTask() = default;
 
@@ -184,48 +180,22 @@ std::vector<operators::Split> AttemptTask::splits_of(const proto::SourceSplits& 
     return made;
 }
 
-namespace {
-
-std::string_view label_of(const metrics::Labels& labels, std::string_view key) {
-    for (const auto& [name, value] : labels) {
-        if (name == key) return value;
-    }
-    return {};
-}
-
-}  // namespace
-
-void AttemptTask::report(const std::vector<metrics::Registry::Sample>& samples,
-                         proto::SubtaskReport& report) const {
-    const std::string id = vertex_.id.to_string();
-    const std::string subtask = std::to_string(placement_.subtask);
-    double pending = 0;
-    for (const metrics::Registry::Sample& sample : samples) {
-        if (label_of(sample.labels, "task_id") != id) continue;
-        if (label_of(sample.labels, "subtask_index") != subtask) continue;
-        std::string_view name = sample.name;
-        const auto is = [&](std::string_view wanted) { return name.ends_with(wanted); };
-        const auto whole = static_cast<std::uint64_t>(std::max(sample.value, 0.0));
-        if (is("_task_numRecordsIn") && !is_source_) report.set_records_in(whole);
-        // What a source has read: a row counts once, whoever reads it next.
-        if (is("_operator_numRecordsOut") && is_source_ &&
-            label_of(sample.labels, "operator_name") == root_name_) {
-            report.set_records_in(whole);
-        }
-        if (is("_task_numRecordsOut")) report.set_records_out(whole);
-        if (is("_task_numBytesIn")) report.set_bytes_in(whole);
-        if (is("_task_numBytesOut")) report.set_bytes_out(whole);
-        if (is("_operator_numRecordsRejected")) {
-            report.set_records_rejected(report.records_rejected() + whole);
-        }
-        if (is("_task_busyTimeMsPerSecond")) report.set_busy_ms_per_second(sample.value);
-        if (is("_task_idleTimeMsPerSecond")) report.set_idle_ms_per_second(sample.value);
-        if (is("_task_backPressuredTimeMsPerSecond")) {
-            report.set_back_pressured_ms_per_second(sample.value);
-        }
-        if (is("_operator_pendingRecords")) pending += sample.value;
-    }
-    report.set_pending_records(static_cast<std::int64_t>(pending));
+void AttemptTask::report(const Clock& clock, proto::SubtaskReport& report) const {
+    const task::OperatorChain& chain = task_->chain();
+    const task::ChainTraffic& traffic = chain.traffic();
+    report.set_records_in(chain.rows_in());
+    report.set_records_out(traffic.rows_out.value());
+    report.set_bytes_in(traffic.bytes_in.value());
+    report.set_bytes_out(traffic.bytes_out.value());
+    report.set_records_rejected(chain.rows_rejected());
+    const task::TimeLedger::Rates rates = task_->times().rates(clock.now());
+    report.set_busy_ms_per_second(rates.busy_ms);
+    report.set_idle_ms_per_second(rates.idle_ms);
+    report.set_back_pressured_ms_per_second(rates.back_pressured_ms);
+    // Only sources know what is still to come, and one is the root of its chain.
+    const std::optional<double> pending =
+        operator_metrics_.front()->value_of(operators::kPendingRecordsMetric);
+    report.set_pending_records(static_cast<std::int64_t>(pending.value_or(0)));
     report.set_trouble(task_->trouble());
 }
 

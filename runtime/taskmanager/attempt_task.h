@@ -61,9 +61,8 @@ class AttemptTask {
         return task_->add_splits(splits_of(splits));
     }
 
-    // Picks this task's own out of all series.
-    void report(const std::vector<metrics::Registry::Sample>& samples,
-                proto::SubtaskReport& report) const;
+    // Reads the task's own counters and nobody else's. REQUIRES: built.
+    void report(const Clock& clock, proto::SubtaskReport& report) const;
     // Destroys the operators, which hold ends of channels. REQUIRES: no worker steps the task.
     void drop_chain() { task_.reset(); }
 
@@ -94,8 +93,6 @@ class AttemptTask {
 
     const graph::Placement placement_;
     const graph::Vertex& vertex_;
-    const std::string root_name_;
-    const bool is_source_;
     memory::SlotMemory& slot_;
     Bell bell_;
     std::optional<memory::OwnerId> owner_;

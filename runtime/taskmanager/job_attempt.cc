@@ -318,14 +318,13 @@ std::string JobAttempt::tear_down() {
 
 void JobAttempt::report(proto::Heartbeat& heartbeat) const {
     if (state_ != State::kStarted) return;
-    const std::vector<metrics::Registry::Sample> samples = means_.metrics.samples();
     for (const auto& task : tasks_) {
         proto::SubtaskReport& report = *heartbeat.add_subtasks();
         report.set_job_id(job_id_);
         report.set_attempt(static_cast<std::uint32_t>(attempt_));
         report.set_vertex(task->placement().vertex);
         report.set_subtask(task->placement().subtask);
-        task->report(samples, report);
+        task->report(means_.clock, report);
     }
     for (const auto& [name, model] : resources_->models()) {
         proto::ModelReport& report = *heartbeat.add_models();

@@ -1,6 +1,8 @@
 #include "runtime/base/metrics.h"
 
 #include <cmath>
+#include <optional>
+#include <string>
 
 #include <catch2/catch.hpp>
 
@@ -32,6 +34,34 @@ TEST_CASE("Registry leaves out a computed gauge that is not a number", "[base][m
     MetricGroup group(registry, {});
     group.gauge_of("absent", "A.", [] { return std::nan(""); });
     REQUIRE(registry.samples().empty());
+}
+
+TEST_CASE("MetricGroup tells a value of its own and looks at no other", "[base][metrics]") {
+    Registry registry;
+    MetricGroup mine(registry, {});
+    MetricGroup other(registry, {});
+    int asked = 0;
+    other.gauge_of("lag", "L.", [&] { return static_cast<double>(++asked); });
+    CHECK(mine.value_of("lag") == std::nullopt);
+    mine.gauge("lag", "L.").set(7);
+    mine.histogram("took", "T.", 1).record(3);
+    CHECK(mine.value_of("lag") == 7.0);
+    CHECK(mine.value_of("took") == std::nullopt);
+    CHECK(asked == 0);
+}
+
+TEST_CASE("Registry shows as many series as its limit, and says how many it hides",
+          "[base][metrics]") {
+    Registry registry;
+    MetricGroup group(registry, {});
+    for (std::size_t i = 0; i < Registry::kSeriesMax; ++i) group.gauge("full", "F.");
+    CHECK(registry.to_prometheus().find("hidden") == std::string::npos);
+    Counter& beyond = group.counter("beyond", "B.");
+    beyond.add(5);
+    const std::string text = registry.to_prometheus();
+    CHECK(text.find("\nmillrace_metrics_series_hidden 1\n") != std::string::npos);
+    CHECK(text.find("beyond 5") == std::string::npos);
+    CHECK(group.value_of("beyond") == 5.0);
 }
 
 TEST_CASE("Registry escapes label values", "[base][metrics]") {

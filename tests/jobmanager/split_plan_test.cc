@@ -79,13 +79,21 @@ TEST_CASE("SplitPlan refuses more splits than a job may have", "[jobmanager][spl
     SplitPlan plan;
     for (std::size_t source = 0; source < kSplitsMax / kEach; ++source) {
         std::vector<proto::SplitAssignment> splits;
-        for (std::size_t i = 0; i < kEach; ++i) splits.push_back(split_named(std::to_string(i)));
+        const bool is_last = source + 1 == kSplitsMax / kEach;
+        for (std::size_t i = 0; i < kEach - (is_last ? 1 : 0); ++i)
+            splits.push_back(split_named(std::to_string(i)));
         REQUIRE(plan.add(static_cast<std::int32_t>(source), std::move(splits)));
     }
-    const auto refused = plan.add(0, splits_named({"one more"}));
+    const auto refused = plan.add(0, splits_named({"the last", "one more"}));
     REQUIRE_FALSE(refused);
     REQUIRE(refused.error().code == Code::kResourceExhausted);
     REQUIRE_THAT(refused.error().message, Catch::Contains("100000"));
+    // None of them was taken, so that the one that fits still is new.
+    REQUIRE(plan.splits_of(0).size() == kEach);
+    const auto fits = plan.add(0, splits_named({"the last"}));
+    REQUIRE(fits);
+    REQUIRE(fits->size() == 1);
+    REQUIRE(fits->front().index() == static_cast<int>(kSplitsMax) - 1);
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 #include "operators/kafka/kafka_reader.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include <catch2/catch.hpp>
 
 #include "kafka_world.h"
+#include "tests/support/manual_clock.h"
 
 namespace millrace::operators {
 namespace {
@@ -37,7 +39,11 @@ struct Readers {
     ~Readers() { waker->detach(); }
 
     std::unique_ptr<KafkaReader> reader(std::vector<KafkaReader::Start> starts) {
-        auto made = std::make_unique<KafkaReader>(client, topic, waker, world.clock);
+        return reader(starts, world.clock);
+    }
+    std::unique_ptr<KafkaReader> reader(std::vector<KafkaReader::Start> starts,
+                                        const Clock& clock) {
+        auto made = std::make_unique<KafkaReader>(client, topic, waker, clock);
         REQUIRE(made->assign(starts));
         return made;
     }
@@ -48,6 +54,18 @@ struct Readers {
     std::shared_ptr<KafkaClient> client;
     std::shared_ptr<DetachableWaker> waker;
 };
+
+// A broker's answers that librdkafka keeps to itself and asks again for.
+constexpr int kNotLeader = 6;
+// One that a reader answers by assigning the partition again.
+constexpr int kCorruptMessage = 2;
+
+// Lets the questions on their way be answered.
+void settle(KafkaWorld& world) {
+    std::atomic<bool> is_answered{false};
+    REQUIRE(world.blocking.submit()([&] { is_answered = true; }));
+    test::eventually(world.bell, [&] { return is_answered.load(); });
+}
 
 // Appends "partition:offset:value" of what a read brings.
 Status take(KafkaReader& reader, std::vector<std::string>& into) {
@@ -156,6 +174,99 @@ TEST_CASE("KafkaReader fails with topic, partition and offset at a damaged batch
     std::sort(got.begin(), got.end());
     // Nothing is read twice or skipped by the attempts before.
     CHECK(got == std::vector<std::string>{"0:0:a", "0:1:b", "1:0:c"});
+}
+
+TEST_CASE("KafkaReader that assigns a partition again and again loses and repeats nothing",
+          "[operators][kafka]") {
+    KafkaWorld world;
+    REQUIRE(world.broker->create_topic("clicks", 1));
+    Readers readers(world, "clicks");
+    const auto reader = readers.reader({{.partition = 0, .offset = 0}});
+    constexpr int kRounds = 20;
+    std::vector<std::string> wanted;
+    std::vector<std::string> got;
+    for (int i = 0; i < kRounds; ++i) {
+        world.broker->answer_with_error(EmbeddedBroker::Request::kFetch, kCorruptMessage, 1);
+        test::produce(world.broker->address(), "clicks", {{0, std::to_string(i)}});
+        wanted.push_back(fmt::format("0:{}:{}", i, i));
+        test::eventually(world.bell, [&] {
+            REQUIRE(take(*reader, got));
+            return got.size() >= wanted.size();
+        });
+    }
+    CHECK(got == wanted);
+}
+
+TEST_CASE("Records that come before a partition is forwarded again wait for it",
+          "[operators][kafka]") {
+    KafkaWorld world;
+    REQUIRE(world.broker->create_topic("clicks", 1));
+    test::produce(world.broker->address(), "clicks", {{0, "a"}, {0, "b"}});
+    Readers readers(world, "clicks");
+    rd_kafka_t* const client = readers.client->handle();
+    const KafkaQueue own(rd_kafka_queue_get_partition(client, "clicks", 0));
+    const KafkaQueue target(rd_kafka_queue_new(client));
+    const KafkaPartitions list(rd_kafka_topic_partition_list_new(1));
+    rd_kafka_topic_partition_list_add(list.get(), "clicks", 0)->offset = 0;
+    // As KafkaReader does, but with all the time there is between its two calls.
+    rd_kafka_queue_forward(own.get(), target.get());
+    REQUIRE(KafkaError(rd_kafka_incremental_assign(client, list.get())) == nullptr);
+    REQUIRE(KafkaError(rd_kafka_incremental_unassign(client, list.get())) == nullptr);
+    REQUIRE(KafkaError(rd_kafka_incremental_assign(client, list.get())) == nullptr);
+    test::eventually(world.bell, [&] { return rd_kafka_queue_length(own.get()) >= 2; });
+    rd_kafka_queue_forward(own.get(), target.get());
+    std::vector<std::int64_t> offsets;
+    test::eventually(world.bell, [&] {
+        while (rd_kafka_message_t* message = rd_kafka_consume_queue(target.get(), 0)) {
+            if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) offsets.push_back(message->offset);
+            rd_kafka_message_destroy(message);
+        }
+        return offsets.size() >= 2;
+    });
+    CHECK(offsets == std::vector<std::int64_t>{0, 1});
+    REQUIRE(KafkaError(rd_kafka_incremental_unassign(client, list.get())) == nullptr);
+}
+
+TEST_CASE("KafkaReader takes silence for a stall only while it reads", "[operators][kafka]") {
+    KafkaWorld world;
+    REQUIRE(world.broker->create_topic("clicks", 1));
+    test::produce(world.broker->address(), "clicks", {{0, "a"}});
+    world.broker->answer_with_error(EmbeddedBroker::Request::kFetch, kNotLeader, 100'000);
+    Readers readers(world, "clicks");
+    millrace::test::ManualClock clock;
+    const auto reader = readers.reader({{.partition = 0, .offset = 0}}, clock);
+    std::vector<std::string> got;
+    // One look of a source: the answer to the last question is judged, and the next one asked.
+    const auto look = [&] {
+        const Status status = reader->watch();
+        settle(world);
+        return status;
+    };
+    const auto read_and_look = [&] {
+        REQUIRE(take(*reader, got));
+        return look();
+    };
+    REQUIRE(read_and_look());
+    clock.advance(KafkaReader::kMarksInterval);
+    REQUIRE(read_and_look());  // The silence begins.
+    clock.advance(KafkaReader::kMarksInterval);
+    REQUIRE(read_and_look());
+    // The source cannot go on for a while, and does not read: what it knows is old.
+    clock.advance(PartitionCursor::kStallMax * 2);
+    REQUIRE(look());
+    REQUIRE(read_and_look());
+    Duration silent{};
+    Status status;
+    for (; status && silent < 2 * PartitionCursor::kStallMax;
+         silent += KafkaReader::kMarksInterval) {
+        clock.advance(KafkaReader::kMarksInterval);
+        status = read_and_look();
+    }
+    REQUIRE_FALSE(status);
+    CHECK(silent == PartitionCursor::kStallMax);
+    CHECK(status.error().code == Code::kCorruption);
+    CHECK_THAT(status.error().message, Catch::Contains("nothing comes although"));
+    CHECK(got.empty());
 }
 
 TEST_CASE("KafkaReader shows the log's range when its offset is out of it", "[operators][kafka]") {

@@ -1,5 +1,7 @@
 #include "runtime/task/operator_chain.h"
 
+#include <utility>
+
 #include <catch2/catch.hpp>
 
 #include "tests/task/task_world.h"
@@ -376,6 +378,35 @@ TEST_CASE("Rejected records become rows of the stream errors, ahead of the next 
     REQUIRE(rows.positions().at(1).ordinal == 41);
     REQUIRE(drain(world.errors) == "b1");
     REQUIRE(world.policy.bad == 2);
+}
+
+TEST_CASE("A chain says how many rows came in and how many were bad", "[task][operator_chain]") {
+    TaskWorld world;
+    world.make();
+    SECTION("through a gate, of all its operators") {
+        reject_all(world.add_root("decode"));
+        world.start();
+        world.input.push(world.rows(1, 3));
+        world.input.push(world.rows(4, 2));
+        world.run();
+        CHECK(world.task->chain().rows_in() == 5);
+        CHECK(world.task->chain().rows_rejected() == 5);
+    }
+    SECTION("once where a source is read by several") {
+        ScriptedSource& source = world.add_source();
+        reject_all(world.add_step("one", {.parent = 0}));
+        reject_all(world.add_step("two", {.parent = 0}));
+        bool is_read = false;
+        source.polling = [&](Output& out) -> Answer {
+            if (std::exchange(is_read, true)) return Progress::kDone;
+            out.emit(world.rows(1, 4));
+            return Progress::kYield;
+        };
+        world.start();
+        world.run();
+        CHECK(world.task->chain().rows_in() == 4);
+        CHECK(world.task->chain().rows_rejected() == 8);
+    }
 }
 
 TEST_CASE("A few rejected records are sent after the linger", "[task][operator_chain]") {

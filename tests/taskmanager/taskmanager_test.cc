@@ -1,5 +1,7 @@
 #include "runtime/taskmanager/taskmanager.h"
 
+#include <atomic>
+
 #include <catch2/catch.hpp>
 
 #include "tests/jobmanager/jobmanager_world.h"
@@ -103,6 +105,27 @@ TEST_CASE("TaskManager reports what the tasks of a running job do", "[taskmanage
     REQUIRE(world.on_loop([&] { return world.jobmanager->cancel(id); }));
     REQUIRE(world.comes_to(id, JobState::kCanceled));
     REQUIRE(world.has_all_slots_back());
+}
+
+TEST_CASE("TaskManager's reports read the tasks' own metrics and no others", "[taskmanager]") {
+    ClusterWorld world;
+    const JobId id = world.must_submit(counting_job(2, 1000));
+    std::atomic<int> asked{0};
+    // As a task's own would look to whoever goes by names and labels.
+    metrics::MetricGroup strange(world.registry, {{"task_id", "1"}, {"subtask_index", "0"}});
+    strange.gauge_of("flink_taskmanager_job_task_numRecordsIn", "N.", [&] {
+        ++asked;
+        return 1e9;
+    });
+    REQUIRE(world.comes_to(id, JobState::kFinished));
+    REQUIRE(world.has_all_slots_back());
+    const std::uint64_t rows = world.ask(id, [](const JobEntry& entry) {
+        std::uint64_t sum = 0;
+        for (const auto& [subtask, report] : entry.reports) sum += report.records_in();
+        return sum;
+    });
+    CHECK(rows == 1000);
+    CHECK(asked == 0);
 }
 
 // Learns one model of 2^bits cells of 16 bytes.
