@@ -182,6 +182,8 @@ ExitCode describe_job(const CommandLine& line) {
                number_at(*progress, "attempt"), number_at(*progress, "restarts"));
     const std::string cause = text_at(*progress, "last-failure");
     if (!cause.empty()) fmt::print("last failure: {}\n", cause);
+    const std::string missing = text_at(*progress, "waits-for");
+    if (!missing.empty()) fmt::print("waits for room: {}\n", missing);
     fmt::print("  {:<34} {:>3} {:>13} {:>13} {:>9} {:>7} {:>7}\n", "STEP", "P", "IN", "OUT", "LAG",
                "BUSY", "BLOCKED");
     for (const json::value& step : list_at(*progress, "steps")) print_step(step);

@@ -75,10 +75,16 @@ ExitCode validate_one(const CommandLine& line, const std::vector<std::string>& p
     return ExitCode::kDone;
 }
 
+std::string together_text(const MemorySums& sums) {
+    if (sums.slots_together == 0) return "";
+    if (sums.slots_together == sums.slots_needed) return " of one TaskManager";
+    return fmt::format(", {} of them of one TaskManager", sums.slots_together);
+}
+
 void print_job(const proto::Job& job, const MemorySums& sums) {
     fmt::print("job {}   parallelism {}   needs {} slot{}{}\n", job.name(),
                job.runtime().parallelism(), sums.slots_needed, sums.slots_needed == 1 ? "" : "s",
-               job.models_size() > 0 ? " of one TaskManager" : "");
+               together_text(sums));
     for (const proto::Source& source : job.sources()) {
         fmt::print("  source {} ({})\n", source.name(), source.parallelism());
     }

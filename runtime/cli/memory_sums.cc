@@ -180,6 +180,7 @@ std::string json_of(const MemorySums& sums, const std::string& job) {
     for (const TaskManagerSum& sum : sums.taskmanagers) all.push_back(json_of(sum));
     return json::serialize(json::object{{"job", job},
                                         {"slots-needed", sums.slots_needed},
+                                        {"slots-together", sums.slots_together},
                                         {"taskmanager-count", sums.taskmanager_count},
                                         {"process-bytes", sums.process_bytes},
                                         {"slots", sums.slots},

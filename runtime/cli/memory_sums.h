@@ -72,6 +72,7 @@ struct TaskManagerSum {
 
 struct MemorySums {
     std::uint32_t slots_needed = 0;       // By the job.
+    std::uint32_t slots_together = 0;     // How many of them one TaskManager must have.
     std::uint32_t taskmanager_count = 1;  // As the command line says.
     std::uint64_t process_bytes = 0;      // Of each TaskManager.
     std::uint32_t slots = 0;              // Of each TaskManager.

@@ -273,6 +273,14 @@ std::uint32_t JobGraph::slots_needed() const {
     return most;
 }
 
+std::uint32_t JobGraph::slots_together() const {
+    std::uint32_t most = 0;
+    for (const Vertex& vertex : vertices) {
+        if (!vertex.models.empty()) most = std::max(most, vertex.parallelism);
+    }
+    return most;
+}
+
 std::vector<LinkIndex> JobGraph::inputs_of(std::uint32_t vertex) const {
     return channels(*this, vertex, true);
 }

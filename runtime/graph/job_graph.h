@@ -78,6 +78,8 @@ struct JobGraph {
 
     // Slots that the job needs: its largest parallelism.
     [[nodiscard]] std::uint32_t slots_needed() const;
+    // How many of them one TaskManager must have, because tasks in them share models.
+    [[nodiscard]] std::uint32_t slots_together() const;
     // Links into or out of a vertex that are channels, in the order of `links`.
     [[nodiscard]] std::vector<LinkIndex> inputs_of(std::uint32_t vertex) const;
     [[nodiscard]] std::vector<LinkIndex> outputs_of(std::uint32_t vertex) const;

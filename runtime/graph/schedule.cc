@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include <fmt/format.h>
+
 namespace millrace::graph {
 namespace {
 
@@ -18,28 +20,39 @@ std::uint32_t free_in(std::span<const SlotOffer> offers) {
     return sum;
 }
 
+// Why no TaskManager can take the tasks that share models.
+Error no_home(const JobGraph& graph, std::span<const SlotOffer> offers, std::uint32_t needed) {
+    std::size_t free = 0;
+    std::uint32_t slots = 0;
+    for (const SlotOffer& offer : offers) {
+        free = std::max(free, offer.free_slots.size());
+        slots = std::max(slots, offer.slots);
+    }
+    return {Code::kResourceExhausted,
+            fmt::format(
+                "job {} needs {} slots of one TaskManager, because its tasks share models; of {} "
+                "TaskManagers the largest has {} slots, and the one with most free slots has {}. "
+                "Hint: {}start one with taskmanager.numberOfTaskSlots={} or more (more of the same "
+                "size do not help), or lower the parallelism of the job's predict and train steps",
+                graph.job_name, needed, offers.size(), slots, free,
+                slots >= needed ? "wait until another job ends, " : "", needed)};
+}
+
 // The TaskManager with the fewest free slots that are still enough; best fit keeps the large ones
 // free.
 Result<std::uint32_t> home_of_models(const JobGraph& graph, std::span<const SlotOffer> offers,
                                      std::uint32_t needed) {
     std::uint32_t best = static_cast<std::uint32_t>(offers.size());
-    std::size_t most = 0;
     for (std::uint32_t i = 0; i < offers.size(); ++i) {
         const std::size_t free = offers[i].free_slots.size();
-        most = std::max(most, free);
         if (free >= needed && (best == offers.size() || free < offers[best].free_slots.size()))
             best = i;
     }
     if (best < offers.size()) return best;
-    return fail(Code::kResourceExhausted,
-                "job {} needs {} slots of one TaskManager, because its tasks share models; of {} "
-                "TaskManagers the "
-                "one with most free slots has {}. Hint: set taskmanager.numberOfTaskSlots to {} or "
-                "more, or lower "
-                "the parallelism of its predict and train steps",
-                graph.job_name, needed, offers.size(), most, needed);
+    return std::unexpected(no_home(graph, offers, needed));
 }
 
+// Whoever shares no model may stand anywhere: more TaskManagers help as well as larger ones.
 Status check_total(const JobGraph& graph, std::span<const SlotOffer> offers) {
     const std::uint32_t needed = graph.slots_needed();
     const std::uint32_t free = free_in(offers);
@@ -48,8 +61,7 @@ Status check_total(const JobGraph& graph, std::span<const SlotOffer> offers) {
     for (const SlotOffer& offer : offers) all += offer.slots;
     return fail(Code::kResourceExhausted,
                 "job {} needs {} slots, {} of {} are free on {} TaskManagers. Hint: start more "
-                "TaskManagers, raise "
-                "taskmanager.numberOfTaskSlots, or lower the job's parallelism",
+                "TaskManagers, raise taskmanager.numberOfTaskSlots, or lower the job's parallelism",
                 graph.job_name, needed, free, all, offers.size());
 }
 
@@ -90,16 +102,16 @@ void place(const Vertex& vertex, std::uint32_t index, std::span<const SlotRef> s
 }  // namespace
 
 Result<std::vector<Placement>> schedule(const JobGraph& graph, std::span<const SlotOffer> offers) {
-    MILLRACE_TRY(check_total(graph, offers));
-    std::uint32_t together = 0;
-    for (const Vertex& vertex : graph.vertices) {
-        if (!vertex.models.empty()) together = std::max(together, vertex.parallelism);
+    const std::uint32_t together = graph.slots_together();
+    std::uint32_t taskmanager = 0;
+    // First, since a larger TaskManager is the only cure for it.
+    if (together > 0) {
+        MILLRACE_TRY_ASSIGN(taskmanager, home_of_models(graph, offers, together));
     }
+    MILLRACE_TRY(check_total(graph, offers));
     std::vector<SlotRef> everywhere = spread(offers, graph.slots_needed());
     std::vector<SlotRef> home = everywhere;
     if (together > 0) {
-        MILLRACE_TRY_ASSIGN(const std::uint32_t taskmanager,
-                            home_of_models(graph, offers, together));
         home = slots_of(offers, taskmanager, together);
         // Everything that fits stands beside the models: a batch by reference is cheaper than one
         // by wire.

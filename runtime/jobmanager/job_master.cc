@@ -39,6 +39,7 @@ Actions JobMaster::submit(TimePoint, std::int64_t wall_ms) {
 void JobMaster::placed(std::vector<graph::Placement> placements,
                        std::vector<std::string> taskmanagers) {
     MILLRACE_CHECK_EQ(placements.size(), task_count());
+    missing_room_.clear();
     placements_ = std::move(placements);
     taskmanagers_ = std::move(taskmanagers);
     building_ = {taskmanagers_.begin(), taskmanagers_.end()};
@@ -54,6 +55,16 @@ Actions JobMaster::deployed(Attempt attempt, const std::string& taskmanager, Tim
     move_to(JobState::kRunning, wall_ms);
     started_at_ = now;
     return {StartTasks{}};
+}
+
+void JobMaster::wait_for_room(Attempt attempt, std::string missing) {
+    MILLRACE_CHECK(attempt == attempt_ && state_ == JobState::kCreated && holding_.empty());
+    missing_room_ = std::move(missing);
+}
+
+Actions JobMaster::room_changed() {
+    if (missing_room_.empty()) return {};
+    return {PlaceAndDeploy{}};
 }
 
 Actions JobMaster::deploy_failed(Attempt attempt, Error cause, TimePoint now,
@@ -114,6 +125,7 @@ Actions JobMaster::attempt_closed(Attempt attempt, const std::string& taskmanage
 Actions JobMaster::cancel(TimePoint now, std::int64_t wall_ms) {
     if (is_final(state_) || state_ == JobState::kCancelling) return {};
     restart_at_ = TimePoint::max();
+    missing_room_.clear();
     move_to(JobState::kCancelling, wall_ms);
     Actions actions;
     if (!holding_.empty()) actions.emplace_back(CancelTasks{});
@@ -122,6 +134,7 @@ Actions JobMaster::cancel(TimePoint now, std::int64_t wall_ms) {
 }
 
 Actions JobMaster::fail(JobFailure failure, TimePoint now, std::int64_t wall_ms) {
+    missing_room_.clear();
     failures_.push_back(std::move(failure));
     if (failures_.size() > kExceptionsMax) failures_.pop_front();
     move_to(JobState::kFailing, wall_ms);

@@ -6,6 +6,7 @@
 // follows from it.
 //
 //   CREATED -> RUNNING -> FINISHED                 every task of every vertex finished
+//   CREATED                                        also while there is no room to place the tasks
 //   CREATED, RUNNING -> FAILING -> RESTARTING -> CREATED (next attempt), or FAILED: given up
 //   any of these -> CANCELLING -> CANCELED         the user asked
 //
@@ -75,7 +76,12 @@ class JobMaster {
 
     // The attempt's tasks were placed; Deploy goes out to these TaskManagers.
     void placed(std::vector<graph::Placement> placements, std::vector<std::string> taskmanagers);
-    // Placing or deploying failed: too few slots, buffers or bytes, an unreachable broker.
+    // There is no room for the attempt now: too few slots, buffers or bytes. It waits, however long
+    // that takes; no failure, and no restart.
+    void wait_for_room(Attempt attempt, std::string missing);
+    // A TaskManager came, or another job gave something back.
+    Actions room_changed();
+    // Placing or deploying failed for good: an unreachable TaskManager, one that says nonsense.
     Actions deploy_failed(Attempt attempt, Error cause, TimePoint now, std::int64_t wall_ms);
     // A TaskManager could not build its part. Want of buffers or bytes at the first attempt is a
     // refusal: the job has never fitted, so it ends instead of trying again.
@@ -108,6 +114,8 @@ class JobMaster {
     [[nodiscard]] const std::deque<JobFailure>& failures() const { return failures_; }
     // Restarts so far.
     [[nodiscard]] std::uint32_t restarts() const { return restarts_; }
+    // What the attempt waits for; empty when it does not wait.
+    [[nodiscard]] const std::string& missing_room() const { return missing_room_; }
     // When each state was entered last, wall time; 0 = never.
     [[nodiscard]] std::int64_t entered_ms(JobState state) const;
 
@@ -134,6 +142,7 @@ class JobMaster {
     Attempt attempt_{0};
     std::vector<graph::Placement> placements_;
     std::vector<std::string> taskmanagers_;
+    std::string missing_room_;
     std::set<std::string> building_;  // TaskManagers that have not answered Deploy.
     std::set<std::string> holding_;   // TaskManagers that hold something of the attempt.
     std::set<std::pair<std::uint32_t, std::uint32_t>> finished_;

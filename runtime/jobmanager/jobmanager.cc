@@ -182,6 +182,7 @@ void JobManager::register_taskmanager(const net::ControlHandle& connection,
     registered->set_heartbeat_timeout_ms(options_.heartbeat_timeout / std::chrono::milliseconds(1));
     // A connection that breaks here is reported by on_closed.
     (void)net::send_message(*connection, answer);
+    offer_room();
 }
 
 void JobManager::take_heartbeat(TaskManagerEntry& entry, const proto::Heartbeat& message) {
@@ -355,6 +356,7 @@ void JobManager::act(JobEntry& entry, const Actions& actions) {
             broadcast(entry, message);
         } else if (std::holds_alternative<CloseAttempt>(action)) {
             registry_.release(entry.master.id());
+            offer_room();
         } else if (std::holds_alternative<ReportEnd>(action)) {
             log::info("job {} is {}", entry.job.name(), to_string(entry.master.state()));
         }
@@ -363,8 +365,7 @@ void JobManager::act(JobEntry& entry, const Actions& actions) {
     if (entry.master.state() == JobState::kRestarting) {
         log::warn(
             "job {} failed and will be tried again from the offsets of its first deployment, with "
-            "empty "
-            "models: {}",
+            "empty models: {}",
             entry.job.name(), entry.master.failures().back().cause.message);
     }
     arm_timer(entry);
@@ -397,6 +398,8 @@ void JobManager::place_and_deploy(JobEntry& entry) {
     entry.reports.clear();
     entry.models.clear();
     auto fitting = fit(entry.job, entry.master.graph());
+    if (!fitting && fitting.error().code == Code::kResourceExhausted)
+        return wait_for_room(entry, fitting.error().message);
     if (!fitting) {
         return act(entry,
                    entry.master.deploy_failed(entry.master.attempt(), std::move(fitting).error(),
@@ -409,6 +412,19 @@ void JobManager::place_and_deploy(JobEntry& entry) {
         registry_.claim(fitting->taskmanagers[i], id, fitting->claims[i]);
     entry.master.placed(std::move(fitting->placements), std::move(fitting->taskmanagers));
     send_deploy(entry);
+}
+
+void JobManager::wait_for_room(JobEntry& entry, const std::string& missing) {
+    if (entry.master.missing_room() != missing)
+        log::warn("job {} waits for room: {}", entry.job.name(), missing);
+    entry.master.wait_for_room(entry.master.attempt(), missing);
+}
+
+void JobManager::offer_room() {
+    loop_.post([this, alive = alive_] {
+        if (!*alive) return;
+        for (auto& [number, entry] : jobs_) act(*entry, entry->master.room_changed());
+    });
 }
 
 void JobManager::send_deploy(JobEntry& entry) {

@@ -130,6 +130,9 @@ class JobManager {
     [[nodiscard]] Result<Fitting> fit(const proto::Job& job, const graph::JobGraph& graph) const;
     void act(JobEntry& entry, const Actions& actions);
     void place_and_deploy(JobEntry& entry);
+    void wait_for_room(JobEntry& entry, const std::string& missing);
+    // Places the jobs that wait, in the order of submission, once the loop comes round.
+    void offer_room();
     void send_deploy(JobEntry& entry);
     void broadcast(JobEntry& entry, const proto::ControlMessage& message);
     void arm_timer(JobEntry& entry);

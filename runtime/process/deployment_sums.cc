@@ -97,11 +97,8 @@ cli::TaskManagerSum sum_of(const taskmanager::DeploymentNeed& need,
 
 // Tasks that share models stand together; otherwise the job's slots are spread.
 std::uint32_t slots_of_each(const graph::JobGraph& graph, std::uint32_t taskmanagers) {
-    const bool together =
-        std::any_of(graph.vertices.begin(), graph.vertices.end(),
-                    [](const graph::Vertex& vertex) { return !vertex.models.empty(); });
     const std::uint32_t needed = graph.slots_needed();
-    return together ? needed : (needed + taskmanagers - 1) / taskmanagers;
+    return graph.slots_together() > 0 ? needed : (needed + taskmanagers - 1) / taskmanagers;
 }
 
 std::vector<graph::SlotOffer> empty_offers(std::uint32_t taskmanagers, std::uint32_t slots) {
@@ -124,6 +121,7 @@ Result<cli::MemorySums> sum_memory(const cli::CommandLine& line, const proto::Jo
     MILLRACE_TRY_ASSIGN(const auto placements, graph::schedule(graph, offers));
     const taskmanager::Capacity capacity = capacity_of(budget);
     cli::MemorySums sums{.slots_needed = graph.slots_needed(),
+                         .slots_together = graph.slots_together(),
                          .taskmanager_count = line.taskmanagers,
                          .process_bytes = budget.process.bytes,
                          .slots = budget.slot_count,

@@ -85,6 +85,8 @@ std::string LiveTable::text_of(const jobmanager::JobEntry& entry) {
         fmt::format("{:>6.0f} s  {:<10} {:>9.0f} events/s  {:>11} read  lag {:<8} bad {}\n",
                     std::chrono::duration<double>(now - began_).count(),
                     to_string(entry.master.state()), rate, sums.read, sums.lag, sums.rejected);
+    if (!entry.master.missing_room().empty())
+        text += fmt::format("  waits for room: {}\n", entry.master.missing_room());
     for (const auto& [name, model] : entry.models) text += model_line(model);
     for (const auto& [key, report] : entry.reports) {
         // Subtasks often share one cause.

@@ -26,10 +26,10 @@ constexpr std::array kJobStates{JobState::kCreated,  JobState::kRunning,    JobS
                                 JobState::kFinished, JobState::kRestarting};
 
 // Tasks have no states of their own in the JobManager: they share that of their job.
-std::string_view task_state(JobState state) {
-    switch (state) {
+std::string_view task_state(const JobEntry& entry) {
+    switch (entry.master.state()) {
         case JobState::kCreated:
-            return "DEPLOYING";
+            return entry.master.missing_room().empty() ? "DEPLOYING" : "SCHEDULED";
         case JobState::kRunning:
             return "RUNNING";
         case JobState::kCancelling:
@@ -103,7 +103,7 @@ json::object vertex_of(const JobEntry& entry, std::uint32_t index, std::int64_t 
     const graph::Vertex& vertex = entry.master.graph().vertices[index];
     const std::int64_t start = entry.master.entered_ms(JobState::kRunning);
     const std::int64_t end = end_ms(entry);
-    const std::string_view state = task_state(entry.master.state());
+    const std::string_view state = task_state(entry);
     return {{"id", vertex.id.to_string()},
             {"slotSharingGroupId", std::string(32, '0')},
             {"name", vertex.name},
@@ -312,8 +312,7 @@ std::string jobs_overview_json(const JobManager& jobmanager) {
     for (const auto& [number, entry] : jobmanager.jobs()) {
         const std::int64_t end = end_ms(*entry);
         const std::int64_t until = end < 0 ? jobmanager.clock().wall_ms() : end;
-        json::object tasks =
-            counts_by_state(task_state(entry->master.state()), task_count(*entry), true);
+        json::object tasks = counts_by_state(task_state(*entry), task_count(*entry), true);
         tasks["total"] = task_count(*entry);
         jobs.push_back({{"jid", entry->master.id().to_string()},
                         {"name", entry->job.name()},
@@ -338,21 +337,21 @@ std::string job_json(const JobManager& jobmanager, const JobEntry& entry) {
         {"INITIALIZING", entry.submitted_ms}, {"SUSPENDED", 0}, {"RECONCILING", 0}};
     for (const JobState state : kJobStates)
         timestamps[to_string(state)] = entry.master.entered_ms(state);
-    return text_of(json::object{{"jid", entry.master.id().to_string()},
-                                {"name", entry.job.name()},
-                                {"isStoppable", false},
-                                {"state", to_string(entry.master.state())},
-                                {"job-type", "STREAMING"},
-                                {"start-time", entry.submitted_ms},
-                                {"end-time", end},
-                                {"duration", (end < 0 ? now : end) - entry.submitted_ms},
-                                {"maxParallelism", kKeyGroups},
-                                {"now", now},
-                                {"timestamps", std::move(timestamps)},
-                                {"vertices", std::move(vertices)},
-                                {"status-counts", counts_by_state(task_state(entry.master.state()),
-                                                                  task_count(entry), false)},
-                                {"plan", plan_of(entry)}});
+    return text_of(json::object{
+        {"jid", entry.master.id().to_string()},
+        {"name", entry.job.name()},
+        {"isStoppable", false},
+        {"state", to_string(entry.master.state())},
+        {"job-type", "STREAMING"},
+        {"start-time", entry.submitted_ms},
+        {"end-time", end},
+        {"duration", (end < 0 ? now : end) - entry.submitted_ms},
+        {"maxParallelism", kKeyGroups},
+        {"now", now},
+        {"timestamps", std::move(timestamps)},
+        {"vertices", std::move(vertices)},
+        {"status-counts", counts_by_state(task_state(entry), task_count(entry), false)},
+        {"plan", plan_of(entry)}});
 }
 
 std::string plan_json(const JobEntry& entry) { return text_of(plan_of(entry)); }
@@ -462,6 +461,8 @@ std::string progress_json(const JobManager& jobmanager, const JobEntry& entry) {
     }
     json::value cause = nullptr;
     if (!entry.master.failures().empty()) cause = entry.master.failures().back().cause.message;
+    json::value missing = nullptr;
+    if (!entry.master.missing_room().empty()) missing = entry.master.missing_room();
     return text_of(json::object{{"jid", entry.master.id().to_string()},
                                 {"name", entry.job.name()},
                                 {"state", to_string(entry.master.state())},
@@ -469,6 +470,7 @@ std::string progress_json(const JobManager& jobmanager, const JobEntry& entry) {
                                 {"attempt", static_cast<std::uint32_t>(entry.master.attempt())},
                                 {"restarts", entry.master.restarts()},
                                 {"last-failure", std::move(cause)},
+                                {"waits-for", std::move(missing)},
                                 {"steps", std::move(steps)},
                                 {"models", models_of(entry)}});
 }

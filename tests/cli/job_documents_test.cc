@@ -116,6 +116,7 @@ Result<MemorySums> easy_sums(const CommandLine&, const proto::Job&) {
     sum.clients = {{.role = "consumer", .nodes = {"a", "b"}, .bytes = 64 * kMiB},
                    {.role = "producer", .nodes = {"out"}, .bytes = 32 * kMiB}};
     return MemorySums{.slots_needed = 2,
+                      .slots_together = 1,
                       .taskmanager_count = 1,
                       .process_bytes = 1728 * kMiB,
                       .slots = 4,
@@ -221,7 +222,8 @@ TEST_CASE("explain tells a job's graph and slots, or an error code", "[cli]") {
     const support::TempDir folder;
     const Outcome job = run(explain_easily, {.files = {folder.write("a.yaml", kGood)}});
     REQUIRE(job.code == ExitCode::kDone);
-    REQUIRE_THAT(job.printed.out, Contains("job copy") && Contains("needs 2 slots") &&
+    REQUIRE_THAT(job.printed.out, Contains("job copy") &&
+                                      Contains("needs 2 slots, 1 of them of one TaskManager\n") &&
                                       Contains("source rows (1)") &&
                                       Contains("sink out from rows"));
     const Outcome code = run(explain_easily, {.files = {"E001"}});

@@ -64,12 +64,41 @@ TEST_CASE("Schedule spreads four sources over sixteen slots", "[graph][schedule]
 
 TEST_CASE("Schedule refuses models that fit no single TaskManager and names the key",
           "[graph][schedule]") {
-    const std::vector<SlotOffer> offers{offer("a", 8), offer("b", 12)};
+    // Together they have too few slots, exactly enough, and more than enough: it is all the same.
+    const std::uint32_t second = GENERATE(6, 8, 12);
+    const std::vector<SlotOffer> offers{offer("a", 8), offer("b", second)};
     const Error error = schedule(*plan(ctr_job()), offers).error();
     REQUIRE(error.code == Code::kResourceExhausted);
-    REQUIRE(error.message.find("needs 16 slots of one TaskManager") != std::string::npos);
-    REQUIRE(error.message.find("most free slots has 12") != std::string::npos);
-    REQUIRE(error.message.find("taskmanager.numberOfTaskSlots") != std::string::npos);
+    REQUIRE(error.message ==
+            "job ctr needs 16 slots of one TaskManager, because its tasks share models; of 2 "
+            "TaskManagers the largest has " +
+                std::to_string(std::max(second, 8U)) +
+                " slots, and the one with most free slots has " +
+                std::to_string(std::max(second, 8U)) +
+                ". Hint: start one with taskmanager.numberOfTaskSlots=16 or more (more of the same "
+                "size do not help), or lower the parallelism of the job's predict and train steps");
+}
+
+TEST_CASE("Schedule says that a busy TaskManager would be large enough", "[graph][schedule]") {
+    std::vector<SlotOffer> offers{offer("a", 16)};
+    offers[0].free_slots.resize(12);
+    const Error error = schedule(*plan(ctr_job()), offers).error();
+    REQUIRE(error.message.find("the largest has 16 slots, and the one with most free slots has 12. "
+                               "Hint: wait until another job ends, start one with") !=
+            std::string::npos);
+}
+
+TEST_CASE("Schedule wants room for the other tasks once the models have theirs",
+          "[graph][schedule]") {
+    proto::Job job = ctr_job();
+    job.mutable_sources(0)->set_parallelism(20);
+    const JobGraph graph = *plan(job);
+    REQUIRE(graph.slots_needed() == 20);
+    REQUIRE(graph.slots_together() == 16);
+    const Error error = schedule(graph, std::vector<SlotOffer>{offer("a", 16)}).error();
+    REQUIRE(error.message.find("needs 20 slots, 16 of 16 are free on 1 TaskManagers. Hint: start "
+                               "more TaskManagers") != std::string::npos);
+    REQUIRE(schedule(graph, std::vector<SlotOffer>{offer("a", 16), offer("b", 4)}));
 }
 
 TEST_CASE("Schedule refuses a job larger than all free slots with the numbers",

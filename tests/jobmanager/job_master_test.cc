@@ -239,12 +239,41 @@ TEST_CASE("JobMaster cancels at once while it waits for the next attempt", "[job
     REQUIRE(story.master.next_event() == TimePoint::max());
 }
 
-TEST_CASE("JobMaster tries again when deploying failed for want of slots", "[jobmanager]") {
+TEST_CASE("JobMaster waits for room without limit, at the cost of no restart", "[jobmanager]") {
+    Story story({.give_up_after = 1});
+    story.run();
+    story.fail(0);
+    story.close("a");
+    story.close("b");
+    story.now = story.master.next_event();
+    REQUIRE(has<PlaceAndDeploy>(story.master.tick(story.now, 0)));
+    for (int i = 0; i < 20; ++i) {
+        story.master.wait_for_room(Attempt{2}, "needs 2 slots, 0 of 0 are free");
+        REQUIRE(story.master.state() == JobState::kCreated);
+        REQUIRE(story.master.missing_room() == "needs 2 slots, 0 of 0 are free");
+        REQUIRE(story.master.next_event() == TimePoint::max());
+        REQUIRE(has<PlaceAndDeploy>(story.master.room_changed()));
+    }
+    REQUIRE(story.master.restarts() == 1);
+    REQUIRE(story.master.failures().size() == 1);
+    REQUIRE(story.master.failures().back().cause.message == "broken");
+    story.place();
+    REQUIRE(story.master.missing_room().empty());
+    REQUIRE(story.master.room_changed().empty());
+    story.run();
+    REQUIRE(story.master.state() == JobState::kRunning);
+    REQUIRE(story.master.attempt() == Attempt{2});
+}
+
+TEST_CASE("JobMaster cancels a job that waits for room at once", "[jobmanager]") {
     JobMaster master(JobId{}, Story::graph(), {}, 1);
-    const TimePoint now{};
-    master.submit(now, 0);
-    master.deploy_failed(Attempt{1}, Error{Code::kResourceExhausted, "needs 2 slots"}, now, 0);
-    REQUIRE(master.state() == JobState::kRestarting);
+    master.submit(TimePoint{}, 0);
+    master.wait_for_room(Attempt{1}, "needs 2 slots");
+    const Actions actions = master.cancel(TimePoint{}, 0);
+    REQUIRE(has<ReportEnd>(actions));
+    REQUIRE_FALSE(has<CancelTasks>(actions));
+    REQUIRE(master.state() == JobState::kCanceled);
+    REQUIRE(master.room_changed().empty());
 }
 
 TEST_CASE("JobMaster ends a job whose buffers or memory never sufficed", "[jobmanager]") {

@@ -206,6 +206,56 @@ TEST_CASE("JobManager moves a job to another TaskManager when the connection to 
     REQUIRE_THAT(cause_of(world, id), Contains("TaskManager a is lost"));
 }
 
+TEST_CASE("JobManager shows a job's first cause while it waits for a TaskManager, and goes on",
+          "[jobmanager]") {
+    JobManagerWorld world;
+    proto::Job job = copy_job("copy", 2);
+    job.mutable_runtime()->mutable_restart()->set_give_up_after(1);
+    const auto missing_room = [&](JobId id) {
+        return world.ask(id, [](const JobEntry& entry) { return entry.master.missing_room(); });
+    };
+    std::optional<TaskManagerDouble> first(std::in_place, world, "a", 2);
+    const JobId id = world.must_submit(job);
+    first->run_next();
+    first.reset();
+    REQUIRE(support::eventually([&] { return !missing_room(id).empty(); }));
+    REQUIRE_THAT(missing_room(id), Contains("needs 2 slots, 0 of 0 are free"));
+    // Too small; one more attempt that failed would be the end of the job.
+    const TaskManagerDouble small(world, "b", 1);
+    REQUIRE(support::eventually(
+        [&] { return missing_room(id).find("1 of 1 are free") != std::string::npos; }));
+    REQUIRE(world.state_of(id) == JobState::kCreated);
+    REQUIRE_THAT(cause_of(world, id), Contains("TaskManager a is lost"));
+    TaskManagerDouble last(world, "c", 1);
+    REQUIRE(support::eventually([&] { return missing_room(id).empty(); }));
+    REQUIRE(last.take_deploy().attempt() == 2);
+    const auto [restarts, failures] = world.ask(id, [](const JobEntry& entry) {
+        return std::pair(entry.master.restarts(), entry.master.failures().size());
+    });
+    REQUIRE(restarts == 1);
+    REQUIRE(failures == 1);
+}
+
+TEST_CASE("JobManager gives what a job leaves to one that waits", "[jobmanager]") {
+    JobManagerWorld world;
+    std::optional<TaskManagerDouble> first(std::in_place, world, "a", 1);
+    const JobId waiting = world.must_submit(copy_job("waiting", 1));
+    first->run_next();
+    TaskManagerDouble second(world, "b", 1);
+    const JobId other = world.must_submit(copy_job("other", 1));
+    const proto::DeployTasks deploy = second.run_next();
+    first.reset();
+    REQUIRE(support::eventually([&] {
+        return world.ask(
+            waiting, [](const JobEntry& entry) { return !entry.master.missing_room().empty(); });
+    }));
+    second.send_state(deploy, 0, proto::TASK_STATE_FINISHED);
+    second.send_closed(deploy.job_id(), 1);
+    REQUIRE(world.comes_to(other, JobState::kFinished));
+    REQUIRE(second.run_next().job_id() == waiting.to_string());
+    REQUIRE(world.comes_to(waiting, JobState::kRunning));
+}
+
 TEST_CASE("JobManager takes a silent TaskManager for lost", "[jobmanager]") {
     JobManagerWorld world;
     TaskManagerDouble a(world, "a", 1);

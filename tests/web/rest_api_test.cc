@@ -206,6 +206,21 @@ TEST_CASE("REST keeps what went wrong", "[web]") {
     REQUIRE(world.get("/jobs/copy/progress").at("last-failure") == "the broker is away");
 }
 
+TEST_CASE("REST shows both what failed and what a job waits for", "[web]") {
+    WebWorld world;
+    std::optional<TaskManagerDouble> a(std::in_place, world, "a", 3);
+    world.run(*a, "copy");
+    REQUIRE(world.get("/jobs/copy/progress").at("waits-for").is_null());
+    a.reset();
+    REQUIRE(support::eventually(
+        [&] { return !world.get("/jobs/copy/progress").at("waits-for").is_null(); }));
+    const json::value progress = world.get("/jobs/copy/progress");
+    CHECK_THAT(std::string(progress.at("waits-for").as_string()), Contains("0 of 0 are free"));
+    CHECK_THAT(std::string(progress.at("last-failure").as_string()), Contains("a is lost"));
+    CHECK(progress.at("restarts") == 1);
+    CHECK(world.get("/jobs/copy").at("vertices").at(0).at("status") == "SCHEDULED");
+}
+
 TEST_CASE("REST shows what the tasks and models of a job report", "[web]") {
     WebWorld world;
     TaskManagerDouble a(world, "a", 3);
