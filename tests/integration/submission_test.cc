@@ -112,9 +112,10 @@ TEST_CASE("a job whose models do not fit in one TaskManager is refused with the 
     cluster.start_taskmanager({.slots = 8});
     const Finished refused = cluster.try_submit(ClickJob{}.text(topics));
     REQUIRE(refused.exit_code == kBadConfig);
-    REQUIRE_THAT(refused.errors, Contains("needs 16 slots of one TaskManager") &&
-                                     Contains("the one with most free slots has 8") &&
-                                     Contains("set taskmanager.numberOfTaskSlots to 16 or more"));
+    REQUIRE_THAT(refused.errors,
+                 Contains("needs 16 slots of one TaskManager") &&
+                     Contains("the one with most free slots has 8") &&
+                     Contains("start one with taskmanager.numberOfTaskSlots=16 or more"));
     REQUIRE(jobs_of(cluster) == "[]\n");
 }
 
