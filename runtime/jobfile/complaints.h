@@ -1,8 +1,9 @@
 // Collects what the phases after reading find wrong, each at its place. Private to this folder.
 //
 // Threads:    one.
-// Ownership:  borrows `places` and `diagnostics`.
-// Failure:    none; an equal complaint at an equal path is taken once.
+// Ownership:  borrows `places`, `damage` and `diagnostics`.
+// Failure:    none; an equal complaint at an equal path is taken once, and none about a value that
+//             could not be read.
 
 #pragma once
 
@@ -13,18 +14,21 @@
 #include <vector>
 
 #include "runtime/config/diagnostic.h"
+#include "runtime/jobfile/damage.h"
 #include "runtime/jobfile/places.h"
 
 namespace millrace::jobfile {
 
 class Complaints {
   public:
-    Complaints(const Places& places, std::vector<config::Diagnostic>& diagnostics)
-        : places_(places), diagnostics_(diagnostics) {}
+    Complaints(const Places& places, const Damage& damage,
+               std::vector<config::Diagnostic>& diagnostics)
+        : places_(places), damage_(damage), diagnostics_(diagnostics) {}
 
     // About the value at `path`, or about its key.
     void value(std::string_view code, const std::string& path, std::string message,
                std::string fix = "") {
+        if (damage_.is_at(path)) return;
         add(code, config::Severity::kError, places_.value_of(path), path, std::move(message),
             std::move(fix));
     }
@@ -45,6 +49,7 @@ class Complaints {
     }
 
     [[nodiscard]] const Places& places() const { return places_; }
+    [[nodiscard]] const Damage& damage() const { return damage_; }
 
   private:
     void add(std::string_view code, config::Severity severity, config::Mark mark,
@@ -56,6 +61,7 @@ class Complaints {
     }
 
     const Places& places_;
+    const Damage& damage_;
     std::vector<config::Diagnostic>& diagnostics_;
     std::set<std::pair<std::string, std::string>> seen_;
 };

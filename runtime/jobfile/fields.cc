@@ -83,14 +83,19 @@ std::vector<ShapeField> preset_fields(proto::Preset preset) {
 struct Stream {
     RecordShape shape;
     std::set<std::string> open_sources;  // Sources without schema.
+    bool is_known = true;                // False: something before it is wrong, and was reported.
 };
 
 class FieldCheck {
   public:
     FieldCheck(const JobNames& names, const ExpressionChecker* expressions, Complaints& complaints)
-        : names_(names), job_(names.job()), expressions_(expressions), complaints_(complaints) {}
+        : names_(names),
+          job_(names.job()),
+          expressions_(expressions),
+          complaints_(complaints),
+          damage_(complaints.damage()) {}
 
-    UsedFields run() {
+    UsedFields run(bool is_whole) {
         for (const proto::Source& source : job_.sources()) {
             add_source(source);
         }
@@ -101,7 +106,7 @@ class FieldCheck {
             check_sink(sink);
         }
         for (const auto& [source, fields] : used_) {
-            if (fields.empty()) {
+            if (fields.empty() && is_whole) {
                 complaints_.key("E057", "sources." + source,
                                 fmt::format("`sources.{}` needs a schema: no field of it is named "
                                             "anywhere",
@@ -116,15 +121,17 @@ class FieldCheck {
     void add_source(const proto::Source& source) {
         Stream stream;
         const std::string path = "sources." + source.name();
+        const proto::Schema* schema = names_.schema(source.schema());
+        stream.is_known = has_known_shape(source, schema, path);
         if (source.has_generate()) {
             stream.shape = {fmt::format("the preset of `{}`", source.name()),
                             preset_fields(source.generate().preset()), false};
-        } else if (const proto::Schema* schema = names_.schema(source.schema())) {
+        } else if (schema != nullptr) {
             stream.shape.described = fmt::format("schema {}", schema->name());
             for (const proto::SchemaField& field : schema->fields()) {
                 stream.shape.fields.push_back(shape_field(field));
             }
-        } else {
+        } else if (stream.is_known) {
             stream.shape = {fmt::format("`{}`", source.name()), {}, true};
             stream.open_sources.insert(source.name());
             used_[source.name()];
@@ -134,6 +141,17 @@ class FieldCheck {
                 path_of(path, "event_time.field"));
         }
         streams_.emplace(source.name(), std::move(stream));
+    }
+
+    bool has_known_shape(const proto::Source& source, const proto::Schema* schema,
+                         const std::string& path) const {
+        if (source.has_generate()) {
+            return !damage_.is_in(path_of(path, "preset"));
+        }
+        if (schema != nullptr) {
+            return !damage_.is_in("schemas." + schema->name());
+        }
+        return !source.has_schema() && !damage_.is_in(path);
     }
 
     void add_step(const proto::Step& step) {
@@ -148,7 +166,9 @@ class FieldCheck {
                 check_features(stream, step.train().models());
                 use(stream, step.train().label(), {Use::kNumber, "is the label"},
                     path_of(path, "label"));
-                warn_of_label(step);
+                if (damage_.none()) {
+                    warn_of_label(step);
+                }
                 break;
             case proto::Step::kEvaluate:
                 if (step.evaluate().has_audit()) {
@@ -166,23 +186,35 @@ class FieldCheck {
             default:
                 break;
         }
+        stream.is_known = stream.is_known && !damage_.is_in(path, {"parallelism", "where"});
         streams_.insert_or_assign(step.name(), std::move(stream));
+    }
+
+    // What `name` gives; not known if it gives nothing.
+    [[nodiscard]] Stream stream_of(const std::string& name) const {
+        const auto found = streams_.find(name);
+        return found != streams_.end() ? found->second : Stream{{}, {}, false};
     }
 
     // The stream that the step reads; of several, which must have one schema, the first.
     Stream input_of(const proto::Step& step) {
-        Stream stream = streams_[step.from(0)];
+        const std::string path = path_of("steps." + step.name(), "from");
+        if (step.from().empty() || damage_.is_in(path)) {
+            return {{}, {}, false};
+        }
+        Stream stream = stream_of(step.from(0));
         for (int i = 1; i < step.from_size(); ++i) {
-            const Stream& other = streams_[step.from(i)];
+            const Stream other = stream_of(step.from(i));
             stream.open_sources.insert(other.open_sources.begin(), other.open_sources.end());
-            if (other.shape.open != stream.shape.open ||
-                other.shape.fields != stream.shape.fields) {
+            const bool differ =
+                other.shape.open != stream.shape.open || other.shape.fields != stream.shape.fields;
+            if (differ && stream.is_known && other.is_known) {
                 complaints_.value(
-                    "E053",
-                    path_of(path_of("steps." + step.name(), "from"), static_cast<std::size_t>(i)),
+                    "E053", path_of(path, static_cast<std::size_t>(i)),
                     fmt::format("`{}` and `{}` have different fields", step.from(0), step.from(i)),
                     "give both one schema");
             }
+            stream.is_known = stream.is_known && other.is_known;
         }
         return stream;
     }
@@ -191,6 +223,9 @@ class FieldCheck {
 
     void use(Stream& stream, const std::string& name, const Wanted& wanted,
              const std::string& path) {
+        if (!stream.is_known || name.empty()) {
+            return;
+        }
         if (const ShapeField* field = stream.shape.find(name)) {
             if (!fits(*field, wanted.use)) {
                 complaints_.value(
@@ -261,10 +296,17 @@ class FieldCheck {
     void check_features(Stream& stream, const Models& models) {
         for (const std::string& name : models) {
             const proto::Model* model = names_.model(name);
-            const proto::Features* features = names_.features(model->features());
+            const proto::Features* features =
+                model != nullptr ? names_.features(model->features()) : nullptr;
+            if (features == nullptr) {
+                continue;
+            }
             const std::string path = path_of("features." + features->name(), "columns");
             for (const proto::Column& column : features->columns()) {
                 const std::string column_path = path_of(path, column.name());
+                if (damage_.is_in(column_path)) {
+                    continue;
+                }
                 const std::string from_path = path_of(column_path, "from");
                 const bool written = complaints_.places().is_written(from_path);
                 use(stream, column.has_from() ? column.from() : column.name(), wanted_by(column),
@@ -314,10 +356,15 @@ class FieldCheck {
     // What `predict` adds to each record, as operators/learning/predict_step.cc does.
     void add_predictions(const proto::Step& step, Stream& stream) const {
         for (const std::string& name : step.predict().models()) {
+            const proto::Model* model = names_.model(name);
+            if (model == nullptr || damage_.is_in("models." + name)) {
+                stream.is_known = false;
+                continue;
+            }
             const std::string prefix = "predictions." + name + ".";
             std::vector<ShapeField>& fields = stream.shape.fields;
             fields.push_back({prefix + "score", ValueType::kFloat32, false});
-            if (names_.model(name)->learner().has_adpredictor())
+            if (model->learner().has_adpredictor())
                 fields.push_back({prefix + "variance", ValueType::kFloat32, false});
             fields.push_back({prefix + "version", ValueType::kInt64, false});
         }
@@ -325,7 +372,12 @@ class FieldCheck {
 
     void warn_of_label(const proto::Step& step) {
         for (const std::string& name : step.train().models()) {
-            const proto::Features* features = names_.features(names_.model(name)->features());
+            const proto::Model* model = names_.model(name);
+            const proto::Features* features =
+                model != nullptr ? names_.features(model->features()) : nullptr;
+            if (features == nullptr) {
+                continue;
+            }
             for (const proto::Column& column : features->columns()) {
                 const std::string& field = column.has_from() ? column.from() : column.name();
                 if (field == step.train().label()) {
@@ -361,6 +413,9 @@ class FieldCheck {
 
     CheckedExpression check_expression(const std::string& text, const std::string& path,
                                        const Stream& stream, ValueType wanted) {
+        if (!stream.is_known || text.empty()) {
+            return {};
+        }
         if (stream.shape.open) {
             std::string sources;
             for (const std::string& source : stream.open_sources) {
@@ -411,12 +466,12 @@ class FieldCheck {
         if (!sink.has_kafka() || !sink.kafka().has_key()) {
             return;
         }
-        const auto stream = streams_.find(sink.from());
         const proto::Step* step = names_.step(sink.from());
-        if (stream == streams_.end() || (step != nullptr && step->has_evaluate())) {
-            return;  // The records of `errors` and of `evaluate` are ours.
+        if (step != nullptr && step->has_evaluate()) {
+            return;  // The records of `evaluate` are ours, as those of `errors`.
         }
-        use(stream->second, sink.kafka().key(), {Use::kAny, "is the key"},
+        Stream stream = stream_of(sink.from());
+        use(stream, sink.kafka().key(), {Use::kAny, "is the key"},
             path_of("sinks." + sink.name(), "key"));
     }
 
@@ -424,6 +479,7 @@ class FieldCheck {
     const proto::Job& job_;
     const ExpressionChecker* expressions_;
     Complaints& complaints_;
+    const Damage& damage_;
     std::map<std::string, Stream> streams_;
     UsedFields used_;
     std::set<std::pair<std::string, std::string>> strong_;  // Source and field with a typed use.
@@ -431,9 +487,9 @@ class FieldCheck {
 
 }  // namespace
 
-UsedFields check_fields(const JobNames& names, const ExpressionChecker* expressions,
+UsedFields check_fields(const JobNames& names, const ExpressionChecker* expressions, bool is_whole,
                         Complaints& complaints) {
-    return FieldCheck(names, expressions, complaints).run();
+    return FieldCheck(names, expressions, complaints).run(is_whole);
 }
 
 }  // namespace millrace::jobfile

@@ -15,7 +15,7 @@ using config::path_of;
 class MeaningCheck {
   public:
     MeaningCheck(const JobNames& names, Complaints& complaints)
-        : names_(names), job_(names.job()), complaints_(complaints) {}
+        : names_(names), job_(names.job()), complaints_(complaints), damage_(complaints.damage()) {}
 
     void run() {
         for (const proto::Source& source : job_.sources()) {
@@ -49,7 +49,7 @@ class MeaningCheck {
         }
         const bool columns =
             source.format() == proto::FORMAT_CSV || source.format() == proto::FORMAT_TSV;
-        if (source.header() && !columns) {
+        if (source.header() && !columns && !damage_.is_in(path_of(path, "format"))) {
             complaints_.value("E078", path_of(path, "header"),
                               "only csv and tsv have a header line", "remove `header`");
         }
@@ -65,12 +65,18 @@ class MeaningCheck {
     void check_features(const proto::Features& features) {
         const std::string path = "features." + features.name();
         for (const proto::Column& column : features.columns()) {
-            check_column(column, path_of(path_of(path, "columns"), column.name()));
+            const std::string column_path = path_of(path_of(path, "columns"), column.name());
+            if (!damage_.is_in(column_path)) {
+                check_column(column, column_path);
+            }
         }
         std::set<std::set<std::string>> seen;
         for (int i = 0; i < features.crosses_size(); ++i) {
-            check_cross(features, i, path_of(path_of(path, "crosses"), static_cast<std::size_t>(i)),
-                        seen);
+            const std::string cross =
+                path_of(path_of(path, "crosses"), static_cast<std::size_t>(i));
+            if (!damage_.is_in(cross)) {
+                check_cross(features, i, cross, seen);
+            }
         }
     }
 
@@ -110,7 +116,7 @@ class MeaningCheck {
                                   fmt::format("edges must rise, but {} comes after {}",
                                               config::print_number(column.edges(i)),
                                               config::print_number(column.edges(i - 1))),
-                                  "");
+                                  "sort them, and write each once");
                 return;
             }
         }
@@ -127,14 +133,18 @@ class MeaningCheck {
                                                   [](const auto& entry) { return entry.name(); });
             if (!parts.insert(columns[i]).second) {
                 complaints_.value("E075", item,
-                                  fmt::format("\"{}\" is crossed with itself", columns[i]));
+                                  fmt::format("\"{}\" is crossed with itself", columns[i]),
+                                  "name each column of a cross once");
+            } else if (column == features.columns().end()) {
+                continue;  // Reported with the references.
             } else if (column->as() == proto::COLUMN_KIND_NUMBER) {
                 complaints_.value(
                     "E075", item,
                     fmt::format("\"{}\" is a number and cannot be crossed", columns[i]),
                     "cross a column with its buckets");
             } else if (column->as() == proto::COLUMN_KIND_HASHED_LIST && ++lists > 1) {
-                complaints_.value("E075", item, "a cross may have one list");
+                complaints_.value("E075", item, "a cross may have one list",
+                                  "cross each list by itself");
             }
         }
         if (!seen.insert(parts).second) {
@@ -143,6 +153,9 @@ class MeaningCheck {
     }
 
     void check_model(const proto::Model& model) {
+        if (damage_.is_in("models." + model.name())) {
+            return;
+        }
         const std::string path = path_of("models." + model.name(), "learner");
         const proto::Learner& learner = model.learner();
         const bool binary = model.task() == proto::TASK_BINARY;
@@ -157,7 +170,8 @@ class MeaningCheck {
             check_loss(learner.sgd().loss(), binary, path);
             if (learner.sgd().rate() * learner.sgd().l2() >= 1) {
                 complaints_.value("E081", path_of(path, "l2"),
-                                  "rate x l2 must stay below 1, or weights change their sign", "");
+                                  "rate x l2 must stay below 1, or weights change their sign",
+                                  "lower `rate` or `l2`");
             }
         }
     }
@@ -207,6 +221,9 @@ class MeaningCheck {
                 train = &entry;
             }
         }
+        if (names_.model(model) == nullptr || (train == nullptr && damage_.is_in("steps"))) {
+            return;
+        }
         if (train == nullptr) {
             complaints_.value("E072", path,
                               fmt::format("progressive scores of \"{}\" come from its training, "
@@ -217,7 +234,7 @@ class MeaningCheck {
         }
         const std::set<std::string> mine(step.from().begin(), step.from().end());
         const std::set<std::string> theirs(train->from().begin(), train->from().end());
-        if (mine != theirs) {
+        if (mine != theirs && are_declared(mine) && are_declared(theirs)) {
             std::string from = train->from_size() == 1
                                    ? train->from(0)
                                    : fmt::format("[{}]", fmt::join(theirs, ", "));
@@ -228,14 +245,22 @@ class MeaningCheck {
         }
     }
 
+    // Whether the inputs could be read and are there, so that they can be compared.
+    bool are_declared(const std::set<std::string>& from) const {
+        return !from.empty() && std::ranges::all_of(from, [&](const std::string& name) {
+            return names_.source(name) != nullptr || names_.step(name) != nullptr;
+        });
+    }
+
     // Log loss, AUC and entropy are defined for probabilities.
-    void check_measurable(const std::string& model, const std::string& path) {
-        if (names_.model(model)->task() == proto::TASK_BINARY) {
+    void check_measurable(const std::string& name, const std::string& path) {
+        const proto::Model* model = names_.model(name);
+        if (model == nullptr || model->task() != proto::TASK_REGRESSION) {
             return;
         }
         complaints_.value(
             "E082", path_of(path, "models"),
-            fmt::format("`evaluate` measures binary models, and \"{}\" is none", model),
+            fmt::format("`evaluate` measures binary models, and \"{}\" is none", name),
             "remove it from the list");
     }
 
@@ -276,6 +301,7 @@ class MeaningCheck {
     const JobNames& names_;
     const proto::Job& job_;
     Complaints& complaints_;
+    const Damage& damage_;
 };
 
 }  // namespace

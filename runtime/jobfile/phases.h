@@ -1,8 +1,7 @@
 // The phases of validation after the message is read. Private to this folder; validate.h runs them.
 //
 // Threads:    one.
-// Failure:    diagnostics; each phase reports all it finds, and runs only if the one before it was
-//             clean.
+// Failure:    diagnostics; each phase reports all it finds in what the ones before it found sound.
 
 #pragma once
 
@@ -24,9 +23,9 @@ using UsedFields = std::map<std::string, std::vector<ShapeField>>;
 void check_references(const JobNames& names, Complaints& complaints);
 
 // Phase 3: fields exist and have fitting types (E050 to E055). Returns what sources without schema
-// are read for. REQUIRES: check_references() found nothing.
+// are read for. `is_whole`: nothing was found so far, so that what no step uses is used nowhere.
 [[nodiscard]] UsedFields check_fields(const JobNames& names, const ExpressionChecker* expressions,
-                                      Complaints& complaints);
+                                      bool is_whole, Complaints& complaints);
 
 // Phase 4: what is written makes sense together (E070 to E099).
 void check_meaning(const JobNames& names, Complaints& complaints);

@@ -19,7 +19,7 @@ std::string sink_path(const std::string& name) { return "sinks." + name; }
 class ReferenceCheck {
   public:
     ReferenceCheck(const JobNames& names, Complaints& complaints)
-        : names_(names), job_(names.job()), complaints_(complaints) {}
+        : names_(names), job_(names.job()), complaints_(complaints), damage_(complaints.damage()) {}
 
     void run() {
         check_node_names();
@@ -31,8 +31,9 @@ class ReferenceCheck {
         }
         for (const proto::Model& model : job_.models()) {
             if (names_.features(model.features()) == nullptr) {
-                missing("E042", "models." + model.name() + ".features", "set of features",
-                        model.features(), names_of(job_.features()));
+                missing("E042", "models." + model.name() + ".features",
+                        {"features", "set of features"}, model.features(),
+                        names_of(job_.features()));
             }
         }
         for (const proto::Step& step : job_.steps()) {
@@ -42,9 +43,11 @@ class ReferenceCheck {
             check_sink(sink);
         }
         check_bad_records();
-        if (!found_) {
-            check_cycles();
+        check_cycles();
+        if (knows_all_readers()) {
             check_readers();
+        }
+        if (!found_ && damage_.none()) {
             warn_of_unused();
         }
     }
@@ -56,11 +59,33 @@ class ReferenceCheck {
         complaints_.value(code, path, std::move(message), std::move(fix));
     }
 
-    void missing(std::string_view code, const std::string& path, std::string_view kind,
+    // What is declared in a section of the file.
+    struct Declared {
+        std::string section;    // "models"
+        std::string_view kind;  // "model"
+    };
+
+    // Says so unless it is the declaration that could not be read, or the name.
+    void missing(std::string_view code, const std::string& path, const Declared& declared,
                  std::string_view name, const std::vector<std::string_view>& known) {
-        fault(code, path, fmt::format("there is no {} named \"{}\"", kind, name),
+        found_ = true;
+        const bool is_unread = name.empty() && damage_.has_lost(path);
+        if (is_unread || damage_.may_hide(declared.section, name)) {
+            return;
+        }
+        fault(code, path, fmt::format("there is no {} named \"{}\"", declared.kind, name),
               known.empty() ? fmt::format("declare it, or remove `{}`", path)
                             : config::suggestion(name, known));
+    }
+
+    // Of something that `from` names, which may be a source or a step.
+    void missing_node(const std::string& path, std::string_view name,
+                      const std::vector<std::string_view>& known) {
+        has_lost_reader_ = true;
+        if (!damage_.may_hide("sources", name)) {
+            missing("E040", path, {"steps", "source or step"}, name, known);
+        }
+        found_ = true;
     }
 
     void check_node_names() {
@@ -85,12 +110,13 @@ class ReferenceCheck {
     void check_source(const proto::Source& source) {
         const std::string path = source_path(source.name());
         if (source.has_schema() && names_.schema(source.schema()) == nullptr) {
-            missing("E043", path_of(path, "schema"), "schema", source.schema(),
+            missing("E043", path_of(path, "schema"), {"schemas", "schema"}, source.schema(),
                     names_of(job_.schemas()));
         }
         const bool columns =
             source.format() == proto::FORMAT_CSV || source.format() == proto::FORMAT_TSV;
-        if (columns && !source.has_schema() && !source.header() && !source.has_generate()) {
+        const bool is_named = source.has_schema() || source.header() || source.has_generate();
+        if (columns && !is_named && !damage_.is_in(path)) {
             found_ = true;
             complaints_.key(
                 "E057", path,
@@ -104,14 +130,15 @@ class ReferenceCheck {
 
     void check_crosses(const proto::Features& features) {
         const auto columns = names_of(features.columns());
-        const std::string path = path_of("features." + features.name(), "crosses");
+        const std::string section = "features." + features.name();
+        const std::string path = path_of(section, "crosses");
         for (int i = 0; i < features.crosses_size(); ++i) {
             const auto& parts = features.crosses(i).columns();
             const std::string cross_path = path_of(path, static_cast<std::size_t>(i));
             for (int j = 0; j < parts.size(); ++j) {
                 if (std::ranges::find(columns, parts[j]) == columns.end()) {
-                    missing("E051", path_of(cross_path, static_cast<std::size_t>(j)), "column",
-                            parts[j], columns);
+                    missing("E051", path_of(cross_path, static_cast<std::size_t>(j)),
+                            {path_of(section, "columns"), "column"}, parts[j], columns);
                 }
             }
         }
@@ -122,12 +149,13 @@ class ReferenceCheck {
         if (known.empty()) {
             return;  // The server's; checked when it is known.
         }
-        if (!named && known.size() > 1) {
+        if (!named && known.size() > 1 && !damage_.is_in(path)) {
             found_ = true;
             complaints_.key("E046", path, fmt::format("`{}` must say which cluster it means", path),
                             fmt::format("add cluster: one of {}", config::listed(known)));
         } else if (named && std::ranges::find(known, cluster) == known.end()) {
-            missing("E045", path_of(path, "cluster"), "cluster", cluster, known);
+            missing("E045", path_of(path, "cluster"), {"kafka.clusters", "cluster"}, cluster,
+                    known);
         }
     }
 
@@ -159,11 +187,13 @@ class ReferenceCheck {
         }
         const proto::Step* step = names_.step(from);
         if (from == kErrorsStream || from.ends_with(kAuditSuffix)) {
-            fault("E049", path, fmt::format("a step cannot read `{}`; only a sink can", from), "");
+            fault("E049", path, fmt::format("a step cannot read `{}`; only a sink can", from),
+                  "read a source or a step, and add a sink for it");
         } else if (step == nullptr) {
-            missing("E040", path, "source or step", from, names_.nodes());
+            missing_node(path, from, names_.nodes());
         } else if (step->has_train() || step->has_evaluate()) {
-            fault("E049", path, unreadable(*step, true), "");
+            fault("E049", path, unreadable(*step, true),
+                  fmt::format("read what `{}` reads", step->name()));
         }
     }
 
@@ -181,7 +211,8 @@ class ReferenceCheck {
         for (std::size_t i = 0; i < models.size(); ++i) {
             const std::string model_path = item_path(path_of(path, "models"), static_cast<int>(i));
             if (names_.model(models[i]) == nullptr) {
-                missing("E041", model_path, "model", models[i], names_of(job_.models()));
+                missing("E041", model_path, {"models", "model"}, models[i],
+                        names_of(job_.models()));
             } else if (!seen.insert(models[i]).second) {
                 fault("E059", model_path, fmt::format("\"{}\" is listed twice", models[i]),
                       "remove one of them");
@@ -210,11 +241,12 @@ class ReferenceCheck {
         if (step == nullptr) {
             std::vector<std::string_view> known = names_.nodes();
             known.push_back(kErrorsStream);
-            missing("E040", from_path, "source or step", from, known);
+            missing_node(from_path, from, known);
         } else if (step->has_train()) {
             fault("E049", from_path, unreadable(*step, false),
                   "read the step before it, or an `evaluate`");
-        } else if (audit && !(step->has_evaluate() && step->evaluate().has_audit())) {
+        } else if (audit && !(step->has_evaluate() && step->evaluate().has_audit()) &&
+                   !damage_.is_in(step_path(name))) {
             fault("E049", from_path, unreadable(*step, false),
                   fmt::format("add audit: FIELD to steps.{}, if it is an `evaluate`", name));
         }
@@ -231,12 +263,12 @@ class ReferenceCheck {
         }
         const proto::Sink* named = bad.has_send_to() ? names_.sink(bad.send_to()) : nullptr;
         if (bad.has_send_to() && named == nullptr) {
-            missing("E044", path, "sink", bad.send_to(), names_of(job_.sinks()));
+            missing("E044", path, {"sinks", "sink"}, bad.send_to(), names_of(job_.sinks()));
         } else if (named != nullptr && named->from() != kErrorsStream) {
             fault("E056", path,
                   fmt::format("sink \"{}\" reads `{}`, not `errors`", named->name(), named->from()),
                   fmt::format("write from: errors in sinks.{}", named->name()));
-        } else if (!bad.has_send_to() && takers.size() > 1) {
+        } else if (!bad.has_send_to() && takers.size() > 1 && !damage_.has_lost(path)) {
             found_ = true;
             complaints_.value("E061", path_of(sink_path(std::string(takers[1])), "from"),
                               "several sinks read `errors`",
@@ -273,6 +305,21 @@ class ReferenceCheck {
         return reached.contains(step.name());
     }
 
+    // Whether every `from` could be read and names something.
+    bool knows_all_readers() const {
+        const auto reads = [&](const auto& node, const std::string& path) {
+            return node.from().size() > 0 && !damage_.is_in(path_of(path, "from"));
+        };
+        return !has_lost_reader_ && !damage_.may_hide_all("steps") &&
+               !damage_.may_hide_all("sinks") &&
+               std::ranges::all_of(
+                   job_.steps(),
+                   [&](const proto::Step& step) { return reads(step, step_path(step.name())); }) &&
+               std::ranges::all_of(job_.sinks(), [&](const proto::Sink& sink) {
+                   return reads(sink, sink_path(sink.name()));
+               });
+    }
+
     void check_readers() {
         std::set<std::string_view> read;
         for (const proto::Step& step : job_.steps()) {
@@ -286,7 +333,7 @@ class ReferenceCheck {
             expect_reader(read, source.name(), source_path(source.name()));
         }
         for (const proto::Step& step : job_.steps()) {
-            if (!step.has_train()) {
+            if (!step.has_train() && step.kind_case() != proto::Step::KIND_NOT_SET) {
                 expect_reader(read, step.name(), step_path(step.name()));
             }
         }
@@ -294,7 +341,7 @@ class ReferenceCheck {
 
     void expect_reader(const std::set<std::string_view>& read, const std::string& name,
                        const std::string& path) {
-        if (!read.contains(name)) {
+        if (!read.contains(name) && name != kErrorsStream) {
             complaints_.key("E048", path, fmt::format("nothing reads `{}`", name),
                             fmt::format("add a sink or step with from: {}, or remove it", name));
         }
@@ -339,8 +386,10 @@ class ReferenceCheck {
     const JobNames& names_;
     const proto::Job& job_;
     Complaints& complaints_;
+    const Damage& damage_;
     std::map<std::string, std::string> trained_;  // Model, and the step that trains it.
     bool found_ = false;
+    bool has_lost_reader_ = false;  // A `from` that names nothing.
 };
 
 }  // namespace

@@ -33,6 +33,11 @@ std::string_view kind_word(const YamlNode& node) {
     return "";
 }
 
+std::string_view example_of(std::string_view wanted) {
+    if (wanted == "a list") return "[a, b]";
+    return wanted == "one value" ? "one word or number" : "{ key: value }, or its keys below it";
+}
+
 class SectionReader {
   public:
     SectionReader(Places& places, std::vector<config::Diagnostic>& diagnostics)
@@ -322,10 +327,12 @@ class SectionReader {
                    "write at least one, or remove the key");
         } else if (count < min) {
             report("E024", node.mark, path,
-                   fmt::format("`{}` has {}, but needs at least {}", path, count, min), "");
+                   fmt::format("`{}` has {}, but needs at least {}", path, count, min),
+                   fmt::format("add {} more", min - count));
         } else if (count > max) {
             report("E024", node.mark, path,
-                   fmt::format("`{}` has {}, but may have at most {}", path, count, max), "");
+                   fmt::format("`{}` has {}, but may have at most {}", path, count, max),
+                   fmt::format("remove {} of them", count - max));
         }
     }
 
@@ -348,7 +355,8 @@ class SectionReader {
                    fmt::format("write {}, or remove the key", wanted));
         } else {
             report("E013", node.mark, path,
-                   fmt::format("`{}` takes {}, not {}", path, wanted, kind_word(node)), "");
+                   fmt::format("`{}` takes {}, not {}", path, wanted, kind_word(node)),
+                   fmt::format("write {}", example_of(wanted)));
         }
     }
 

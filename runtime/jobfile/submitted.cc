@@ -267,7 +267,8 @@ class SubmitCheck {
 std::vector<config::Diagnostic> check_submitted(const proto::Job& job, const Places& places,
                                                 const SubmitRules& rules) {
     std::vector<config::Diagnostic> diagnostics;
-    Complaints complaints(places, diagnostics);
+    const Damage none({}, places);
+    Complaints complaints(places, none, diagnostics);
     SubmitCheck(job, rules, complaints).run();
     config::sort_by_place(diagnostics);
     return diagnostics;

@@ -47,9 +47,12 @@ std::expected<T, ValueFault> plain_number(std::string_view text, std::string_vie
         return value;
     }
     if (error == std::errc::result_out_of_range) {
-        return fault("E023", fmt::format("`{}` is too large: {}", path, text), "");
+        return fault("E023", fmt::format("`{}` is too large: {}", path, text),
+                     "write a number nearer to 0");
     }
-    return fault("E014", fmt::format("`{}` is {}, and \"{}\" is none", path, kind, text), "");
+    return fault(
+        "E014", fmt::format("`{}` is {}, and \"{}\" is none", path, kind, text),
+        std::is_integral_v<T> ? "write digits only, for example 8" : "write it as 8, 0.05 or 1e-3");
 }
 
 std::expected<std::int64_t, ValueFault> whole_number(std::string_view text, proto::Unit unit,
@@ -98,7 +101,8 @@ template <class T>
 ValueStatus check_range(T value, const proto::KeyOptions& spec, std::string_view text,
                         std::string_view path) {
     const auto out_of_range = [&](std::string_view limit) {
-        return fault("E023", fmt::format("`{}` is {}, but must be {}", path, text, limit), "");
+        return fault("E023", fmt::format("`{}` is {}, but must be {}", path, text, limit),
+                     fmt::format("write a value that is {}", limit));
     };
     if (!spec.min().empty()) {
         const T min = bound<T>(spec.min(), spec.unit());

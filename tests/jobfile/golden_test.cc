@@ -102,6 +102,16 @@ TEST_CASE("every golden job file gives its golden errors", "[jobfile][golden]") 
     }
 }
 
+TEST_CASE("every error of a readable file says how to mend it", "[jobfile][golden]") {
+    for (const std::string& name : golden_names()) {
+        for (const config::Diagnostic& diagnostic : validate_golden(name).diagnostics) {
+            CAPTURE(name, diagnostic.code, diagnostic.message);
+            const bool is_error = diagnostic.severity == config::Severity::kError;
+            CHECK((!is_error || diagnostic.code < "E010" || !diagnostic.fix.empty()));
+        }
+    }
+}
+
 TEST_CASE("every code has a golden file that gives it, and no other error", "[jobfile][golden]") {
     for (const ErrorCode& code : error_codes()) {
         const std::string name(code.code);

@@ -36,7 +36,7 @@ CheckedExpression FieldOnlyChecker::check(std::string_view text, const RecordSha
         return {.faults = {{.offset = 0,
                             .length = name.size(),
                             .message = fmt::format("there is no field \"{}\"", name),
-                            .fix = ""}}};
+                            .fix = "use a field that is there"}}};
     }
     const bool compared = text.find('>') != std::string_view::npos;
     return {.type = compared ? ValueType::kBool : field->type, .list = field->list && !compared};

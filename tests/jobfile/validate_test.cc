@@ -229,13 +229,51 @@ TEST_CASE("a job may have 32 layers", "[jobfile][validate]") {
     REQUIRE(refused.diagnostics.at(0).code == "E003");
 }
 
-TEST_CASE("a later phase does not run after errors of an earlier one", "[jobfile][validate]") {
+std::vector<std::string> codes_of(const Validation& validation) {
+    std::vector<std::string> codes;
+    for (const config::Diagnostic& entry : validation.diagnostics) codes.push_back(entry.code);
+    return codes;
+}
+
+TEST_CASE("one run reports the errors of all phases", "[jobfile][validate]") {
     std::string text(kSmall);
     text.replace(text.find("from: impressions"), 17, "from: nowhere");
-    text.replace(text.find("window: 100rows"), 15, "window: 100");
+    text.replace(text.find("window: 100rows"), 15, "window: 100, parallelism: 2");
+    text.replace(text.find("task: regression"), 16, "task: binary, alpha: 1");
     const Validation validation = validate_text(text);
-    REQUIRE(validation.diagnostics.size() == 1);
-    REQUIRE(validation.diagnostics[0].code == "E021");
+    INFO(report_text(validation));
+    // The unknown key of `price`, the missing source, the parallelism and the unit of `quality`;
+    // not that `quality` reads something else than the `train` step, whose input is not known.
+    REQUIRE(codes_of(validation) == std::vector<std::string>{"E010", "E040", "E021", "E077"});
+    REQUIRE(validation.job == nullptr);
+}
+
+// Replaces one piece of the small job; the codes that come out.
+std::vector<std::string> codes_after(std::string_view piece, std::string_view other) {
+    std::string text(kSmall);
+    REQUIRE(text.find(piece) != std::string::npos);
+    text.replace(text.find(piece), piece.size(), other);
+    const Validation validation = validate_text(text);
+    UNSCOPED_INFO(report_text(validation));
+    return codes_of(validation);
+}
+
+TEST_CASE("nothing is reported that follows from a part that could not be read",
+          "[jobfile][validate]") {
+    using Codes = std::vector<std::string>;
+    CHECK(codes_after("models:\n", "modles:\n") == Codes{"E010"});
+    CHECK(codes_after("sources:\n  impressions: { type: kafka, topic: ad_clicks }", "sources: 5") ==
+          Codes{"E013"});
+    CHECK(codes_after("{ type: kafka, topic: ad_clicks }", "{ type: kafak, topc: ad_clicks }") ==
+          Codes{"E016", "E010"});
+    CHECK(codes_after("type: train", "type: trains_it") == Codes{"E016"});
+    CHECK(codes_after("from: scored, ", "form: scored, ") == Codes{"E010"});
+    CHECK(codes_after("task: binary", "task: binry") == Codes{"E015"});
+    CHECK(codes_after("columns: {", "colums: {") == Codes{"E010"});
+    CHECK(codes_after("models: [ctr, price], keep", "models: 5, keep") == Codes{"E013"});
+    CHECK(codes_after("from: quality", "from: [quality]") == Codes{"E013"});
+    CHECK(codes_after("from: impressions, models: [ctr], w",
+                      "from: \"${FROM}\", models: [ctr], w") == Codes{"E004"});
 }
 
 TEST_CASE("a value that nobody wrote has the place of its section", "[jobfile][places]") {
