@@ -71,11 +71,28 @@ ExitCode refused(const net::HttpResponse& response) {
     std::string why = error ? response.body : text_at(body, "detail");
     if (why.empty()) why = fmt::format("the server answered {}", response.status);
     fmt::print(stderr, "millrace: {}\n", why);
-    for (const json::value& diagnostic : list_at(body, "errors")) {
-        fmt::print(stderr, "  {} [{}]\n", text_at(diagnostic, "message"),
-                   text_at(diagnostic, "code"));
-    }
     return exit_code_of(response.status, error ? std::string() : text_at(body, "code"));
+}
+
+// The server's diagnostics of a document, each under the line of the user's file that it is about.
+std::vector<config::Diagnostic> diagnostics_in(const net::HttpResponse& response,
+                                               const jobfile::Places& places) {
+    boost::system::error_code error;
+    const json::value body = json::parse(response.body, error);
+    std::vector<config::Diagnostic> diagnostics;
+    for (const json::value& entry : list_at(body, "errors")) {
+        const std::string path = text_at(entry, "path");
+        const bool is_warning = text_at(entry, "severity") == "warning";
+        diagnostics.push_back(
+            {.code = text_at(entry, "code"),
+             .severity = is_warning ? config::Severity::kWarning : config::Severity::kError,
+             .mark = places.value_of(path),
+             .path = path,
+             .message = text_at(entry, "message"),
+             .fix = text_at(entry, "fix")});
+    }
+    config::sort_by_place(diagnostics);
+    return diagnostics;
 }
 
 std::expected<json::value, ExitCode> get(const CommandLine& line, const std::string& target) {
@@ -141,7 +158,14 @@ ExitCode submit_job(const CommandLine& line, const jobfile::ExpressionChecker* e
     if (!validation) return validation.error();
     const auto response = call(line, "POST", "/jobs", validation->resolved);
     if (!response) return response.error();
-    if (response->status != 202) return refused(*response);
+    if (response->status != 202) {
+        const auto diagnostics = diagnostics_in(*response, validation->places);
+        if (!diagnostics.empty()) {
+            std::fputs(config::report(diagnostics, validation->sources, form_of(line)).c_str(),
+                       stderr);
+        }
+        return refused(*response);
+    }
     const json::value body = json::parse(response->body);
     const std::string url = text_at(body, "jobUrl");
     const std::string id = url.substr(url.rfind('/') + 1);

@@ -43,11 +43,12 @@ void add_output_flag(CLI::App& verb, CommandLine& line) {
                                                          {"json", OutputForm::kJson}};
     verb.add_option("-o,--output", line.output, "table or json.")
         ->transform(CLI::CheckedTransformer(forms))
-        ->option_text("table|json");
+        ->option_text("table|json=table");
 }
 
 void add_server_flag(CLI::App& verb, CommandLine& line) {
     verb.add_option("--server", line.server, "REST address of the JobManager.")
+        ->capture_default_str()
         ->check(is_address())
         ->envname("MILLRACE_SERVER");
 }
@@ -62,38 +63,47 @@ void add_setting_flag(CLI::App& verb, CommandLine& line) {
 void add_process_flags(CLI::App& verb, CommandLine& line) {
     add_setting_flag(verb, line);
     verb.add_option("--log-level", line.log_level, "debug, info, warn or error.")
+        ->capture_default_str()
         ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
         ->envname("MILLRACE_LOG_LEVEL");
     verb.add_option("--log-format", line.log_format, "text or json.")
+        ->capture_default_str()
         ->check(CLI::IsMember({"text", "json"}))
         ->envname("MILLRACE_LOG_FORMAT");
-    verb.add_option("--cluster", line.cluster, "Name of the cluster; both sides must agree.");
+    verb.add_option("--cluster", line.cluster, "Name of the cluster; both sides must agree.")
+        ->capture_default_str();
     verb.add_flag("--allow-remote", line.allow_remote, "Listen beyond this machine, without TLS.");
 }
 
 void add_jobmanager_flags(CLI::App& verb, CommandLine& line) {
     verb.add_option("--rest", line.server, "Address of REST and health.")
+        ->capture_default_str()
         ->check(is_address())
         ->envname("MILLRACE_REST");
-    verb.add_option("--kafka", line.kafka, "Brokers of the cluster `default`.")
+    verb.add_option("--kafka", line.kafka, "Brokers of the cluster `default`; none if absent.")
         ->envname("KAFKA_BROKERS");
     verb.add_flag("--allow-inline-kafka", line.allow_inline_kafka,
                   "Jobs may name their own brokers.");
     verb.add_option("--socket-address", line.socket_addresses,
-                    "host:port that socket sources may connect to; may be repeated.")
+                    "host:port that socket sources may connect to; may be repeated. None if "
+                    "absent.")
         ->check(is_address())
         ->allow_extra_args(false);
     verb.add_option("--file-root", line.file_root,
-                    "Directory below which jobs may read and write files.");
+                    "Directory below which jobs may read and write files; none if absent.");
     verb.add_option("--heartbeat-timeout-ms", line.heartbeat_timeout_ms,
                     "Silence after which a TaskManager is lost.")
+        ->capture_default_str()
         ->check(CLI::Range(100, 3'600'000));
     verb.add_option("--port-file", line.port_file, "Where to write the ports once they are open.");
 }
 
 void add_taskmanager_flags(CLI::App& verb, CommandLine& line) {
-    verb.add_option("--data", line.data, "Address of the data plane.")->check(is_address());
+    verb.add_option("--data", line.data, "Address of the data plane; port 0 is any.")
+        ->capture_default_str()
+        ->check(is_address());
     verb.add_option("--workers", line.workers, "Worker threads; 0 is one a core.")
+        ->capture_default_str()
         ->check(CLI::Range(0, 256));
 }
 
@@ -102,6 +112,7 @@ void add_process_verbs(CLI::App& app, CommandLine& line) {
     add_process_flags(*jobmanager, line);
     add_jobmanager_flags(*jobmanager, line);
     jobmanager->add_option("--control", line.jobmanager, "Address for TaskManagers.")
+        ->capture_default_str()
         ->check(is_address())
         ->envname("MILLRACE_CONTROL");
 
@@ -109,6 +120,7 @@ void add_process_verbs(CLI::App& app, CommandLine& line) {
     add_process_flags(*taskmanager, line);
     add_taskmanager_flags(*taskmanager, line);
     taskmanager->add_option("--jobmanager", line.jobmanager, "Control address of the JobManager.")
+        ->capture_default_str()
         ->check(is_address())
         ->envname("MILLRACE_JOBMANAGER");
     taskmanager
@@ -121,13 +133,15 @@ void add_process_verbs(CLI::App& app, CommandLine& line) {
     add_jobmanager_flags(*local, line);
     add_taskmanager_flags(*local, line);
     local->add_option("--control", line.jobmanager, "Address for more TaskManagers.")
+        ->capture_default_str()
         ->check(is_address());
 
     CLI::App* run = app.add_subcommand("run", "Runs a job here, in the foreground, until it ends.");
     add_document_flags(*run, line);
     add_process_flags(*run, line);
     add_taskmanager_flags(*run, line);
-    run->add_option("--kafka", line.kafka, "Brokers of the cluster `default`.")
+    run->add_option("--kafka", line.kafka,
+                    "Brokers of the cluster `default`; localhost:9092 if absent.")
         ->envname("KAFKA_BROKERS");
 
     CLI::App* demo =
@@ -135,9 +149,10 @@ void add_process_verbs(CLI::App& app, CommandLine& line) {
     add_process_flags(*demo, line);
     demo->add_option("--kafka", line.kafka, "A real broker in place of the embedded one.");
     demo->add_option("--for", line.seconds, "Time after which it ends, for example 2m; 0 runs on.")
+        ->capture_default_str()
         ->transform(CLI::AsNumberWithUnit(kTimeUnits))
         ->check(CLI::Range(0, 86'400));
-    demo->add_option("--rate", line.rate, "Impressions a second.");
+    demo->add_option("--rate", line.rate, "Impressions a second.")->capture_default_str();
     demo->add_option("--port-file", line.port_file, "Where to write the broker's address.");
     demo->footer(
         "The embedded broker keeps some 5 MiB a partition in memory, serves this machine only, and "
@@ -158,6 +173,7 @@ void add_client_verbs(CLI::App& app, CommandLine& line) {
     add_output_flag(*explain, line);
     add_setting_flag(*explain, line);
     explain->add_option("--taskmanagers", line.taskmanagers, "How many there would be.")
+        ->capture_default_str()
         ->check(CLI::Range(1, 1000));
 
     CLI::App* render =

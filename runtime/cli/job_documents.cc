@@ -56,11 +56,6 @@ jobfile::ValidateOptions options_of(const CommandLine& line,
             .allowed_warnings = line.allowed_warnings};
 }
 
-config::ReportForm form_of(const CommandLine& line) {
-    if (line.format == "github") return config::ReportForm::kGithub;
-    return line.output == OutputForm::kJson ? config::ReportForm::kJson : config::ReportForm::kText;
-}
-
 ExitCode validate_one(const CommandLine& line, const std::vector<std::string>& paths,
                       const jobfile::ExpressionChecker* expressions) {
     auto texts = read_texts(paths);
@@ -118,6 +113,11 @@ ExitCode explain_code(std::string word) {
 }
 
 }  // namespace
+
+config::ReportForm form_of(const CommandLine& line) {
+    if (line.format == "github") return config::ReportForm::kGithub;
+    return line.output == OutputForm::kJson ? config::ReportForm::kJson : config::ReportForm::kText;
+}
 
 std::expected<jobfile::Validation, ExitCode> read_job(
     const CommandLine& line, const jobfile::ExpressionChecker* expressions) {

@@ -24,6 +24,9 @@ namespace millrace::cli {
 std::expected<jobfile::Validation, ExitCode> read_job(
     const CommandLine& line, const jobfile::ExpressionChecker* expressions);
 
+// How diagnostics are printed: as text, or as `line` asks.
+[[nodiscard]] config::ReportForm form_of(const CommandLine& line);
+
 // The verbs that need no server.
 ExitCode validate_files(const CommandLine& line, const jobfile::ExpressionChecker* expressions);
 ExitCode render_job(const CommandLine& line, const jobfile::ExpressionChecker* expressions);

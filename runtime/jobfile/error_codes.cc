@@ -199,14 +199,15 @@ constexpr auto kCodes = std::to_array<ErrorCode>({
      "clicks: { type: kafka, cluster: prod, topic: t }"},
     {"E101", "connection in a submitted job",
      "A submitted job names a cluster of the server; it cannot bring its own "
-     "unless the server says jobs.allow_inline_kafka.",
+     "unless the JobManager was started with --allow-inline-kafka.",
      "kafka: { clusters: { main: { brokers: \"localhost:9092\" } } }"},
     {"E102", "file in a submitted job",
-     "A submitted job reads and writes files only below the server's "
-     "jobs.file_root.",
+     "A submitted job reads and writes files only below the directory that the "
+     "JobManager was started with: --file-root.",
      "rows: { type: file, path: /etc/passwd }"},
     {"E103", "address in a submitted job",
-     "A submitted job connects only to the server's jobs.socket_addresses.",
+     "A submitted job connects only to addresses that the JobManager was started "
+     "with: --socket-address.",
      "lines: { type: socket, address: \"localhost:22\" }"},
     {"E104", "variable in a submitted job",
      "Variables are filled in where the command runs. A server never does: a job "

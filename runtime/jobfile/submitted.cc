@@ -144,8 +144,8 @@ class SubmitCheck {
             const std::string path = "kafka.clusters." + cluster.name();
             if (!rules_.inline_kafka_allowed) {
                 complaints_.key("E101", path, "a submitted job cannot say where to connect to",
-                                fmt::format("name a cluster of the server ({}), or set "
-                                            "jobs.allow_inline_kafka there",
+                                fmt::format("name a cluster of the server ({}), or start the "
+                                            "JobManager with --allow-inline-kafka",
                                             offered()));
             } else if (std::ranges::find(rules_.clusters, cluster.name()) !=
                        rules_.clusters.end()) {
@@ -173,8 +173,9 @@ class SubmitCheck {
         const std::vector<std::string_view> known(rules_.clusters.begin(), rules_.clusters.end());
         complaints_.value("E100", path_of(path, "cluster"),
                           fmt::format("the server has no Kafka cluster named \"{}\"", name),
-                          known.empty() ? "set kafka.clusters.default.brokers on the server"
-                                        : config::suggestion(name, known));
+                          known.empty()
+                              ? "start the JobManager with --kafka HOST:PORT for `default`"
+                              : config::suggestion(name, known));
     }
 
     template <class Properties>
@@ -233,7 +234,8 @@ class SubmitCheck {
                                                       rules_.file_roots.end());
             complaints_.value(
                 "E102", where, fmt::format("a submitted job cannot use the file {}", path),
-                roots.empty() ? "the server allows no files (jobs.file_root)"
+                roots.empty() ? "start the JobManager with --file-root DIRECTORY; without it a "
+                                "submitted job uses no files"
                               : fmt::format("use a path below {}", config::listed(roots)));
         }
     }
@@ -252,7 +254,8 @@ class SubmitCheck {
                                                       rules_.socket_addresses.end());
             complaints_.value(
                 "E103", where, fmt::format("a submitted job cannot connect to {}", address),
-                known.empty() ? "the server allows no addresses (jobs.socket_addresses)"
+                known.empty() ? "start the JobManager with --socket-address HOST:PORT; without it "
+                                "a submitted job connects nowhere"
                               : config::suggestion(address, known));
         }
     }

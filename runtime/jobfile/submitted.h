@@ -24,10 +24,10 @@ class Job;
 namespace millrace::jobfile {
 
 struct SubmitRules {
-    bool inline_kafka_allowed = false;               // jobs.allow_inline_kafka
+    bool inline_kafka_allowed = false;               // --allow-inline-kafka
     std::vector<std::string> clusters = {};          // kafka.clusters.NAME of the server
-    std::vector<std::string> file_roots = {};        // jobs.file_root; none: no files at all
-    std::vector<std::string> socket_addresses = {};  // jobs.socket_addresses
+    std::vector<std::string> file_roots = {};        // --file-root; none: no files at all
+    std::vector<std::string> socket_addresses = {};  // --socket-address
     // Resolves links and `..` of a path that may not exist; replaced in tests.
     std::function<std::string(const std::string&)> resolve_path = {};
 };

@@ -60,6 +60,13 @@ std::vector<std::string> hosts_of(const cli::CommandLine& line, const net::Addre
     return {"localhost", "127.0.0.1", "::1", own.host};
 }
 
+// Names the flag by which another port is chosen.
+Status with_flag(Status listening, std::string_view flag) {
+    if (!listening && listening.error().code == Code::kAlreadyExists)
+        listening.error().message += fmt::format(" with {}", flag);
+    return listening;
+}
+
 }  // namespace
 
 Node::Node()
@@ -107,7 +114,7 @@ Status Node::start_jobmanager(const cli::CommandLine& line, const std::string& r
         loop_, clock_, metrics_, environment_, deployment_sums_,
         [this](std::function<void()> work) { return blocking_.submit(std::move(work)); },
         std::move(options));
-    MILLRACE_TRY(jobmanager_->start());
+    MILLRACE_TRY(with_flag(jobmanager_->start(), "--control"));
     if (rest.empty()) return {};
     MILLRACE_TRY_ASSIGN(const auto rest_address, net::parse_address(rest, 8081));
     rest_ = std::make_unique<web::RestApi>(*jobmanager_, metrics_, std::move(read_document),
@@ -118,7 +125,7 @@ Status Node::start_jobmanager(const cli::CommandLine& line, const std::string& r
         [this](net::HttpRequest request, net::HttpResponder responder) {
             rest_->handle(std::move(request), std::move(responder));
         });
-    return http_->listen(rest_address);
+    return with_flag(http_->listen(rest_address), "--rest");
 }
 
 Status Node::start_taskmanager(const cli::CommandLine& line, const memory::MemoryBudget& budget,
@@ -137,7 +144,7 @@ Status Node::start_taskmanager(const cli::CommandLine& line, const memory::Memor
         .memory = budget};
     taskmanager_ = std::make_unique<taskmanager::TaskManager>(
         loop_, clock_, metrics_, operators::builtin_operators(), std::move(options));
-    MILLRACE_TRY(taskmanager_->start());
+    MILLRACE_TRY(with_flag(taskmanager_->start(), "--data"));
     MILLRACE_TRY_ASSIGN(const auto metrics, metrics_address(line));
     return metrics ? start_metrics(line, *metrics) : Status{};
 }
@@ -159,7 +166,7 @@ Status Node::start_metrics(const cli::CommandLine& line, const net::Address& add
         [this](const net::HttpRequest& request, net::HttpResponder responder) {
             process_api_->handle(request, std::move(responder));
         });
-    MILLRACE_TRY(http_->listen(address));
+    MILLRACE_TRY(with_flag(http_->listen(address), "--metrics"));
     log::info("health and metrics at port {}", http_->port());
     return {};
 }

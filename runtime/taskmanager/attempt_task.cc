@@ -11,6 +11,11 @@
 namespace millrace::taskmanager {
 namespace {
 
+// Counters that chains keep of each operator.
+constexpr std::string_view kRecordsInMetric = "flink_taskmanager_job_task_operator_numRecordsIn";
+constexpr std::string_view kRecordsRejectedMetric =
+    "flink_taskmanager_job_task_operator_numRecordsRejected";
+
 template <class T>
 std::unique_ptr<T> cast(std::unique_ptr<operators::Operator> made) {
     T* typed = dynamic_cast<T*>(made.get());
@@ -119,6 +124,7 @@ operators::OperatorContext AttemptTask::context_for(const Plan& plan, std::uint3
     all.emplace_back("operator_name", node.name);
     operator_metrics_.push_back(
         std::make_unique<metrics::MetricGroup>(plan.metrics, std::move(all)));
+    if (node.kind == graph::OperatorKind::kSink) sinks_.push_back(operator_metrics_.back().get());
     return {.job = plan.graph.job_name,
             .step = node.name,
             .subtask = placement_.subtask,
@@ -180,11 +186,22 @@ std::vector<operators::Split> AttemptTask::splits_of(const proto::SourceSplits& 
     return made;
 }
 
+// Rows that sinks took; what they rejected went to the dead letters.
+std::uint64_t AttemptTask::rows_written() const {
+    double sum = 0;
+    for (const metrics::MetricGroup* sink : sinks_) {
+        sum += sink->value_of(kRecordsInMetric).value_or(0);
+        sum -= sink->value_of(kRecordsRejectedMetric).value_or(0);
+    }
+    return static_cast<std::uint64_t>(std::max(sum, 0.0));
+}
+
 void AttemptTask::report(const Clock& clock, proto::SubtaskReport& report) const {
     const task::OperatorChain& chain = task_->chain();
     const task::ChainTraffic& traffic = chain.traffic();
     report.set_records_in(chain.rows_in());
     report.set_records_out(traffic.rows_out.value());
+    report.set_records_written(rows_written());
     report.set_bytes_in(traffic.bytes_in.value());
     report.set_bytes_out(traffic.bytes_out.value());
     report.set_records_rejected(chain.rows_rejected());

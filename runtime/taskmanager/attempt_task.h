@@ -77,6 +77,7 @@ class AttemptTask {
     std::unique_ptr<task::InputGate> make_gate(const Plan& plan, std::uint32_t index) const;
     operators::OperatorContext context_for(const Plan& plan, std::uint32_t index);
     [[nodiscard]] metrics::Labels labels(const Plan& plan) const;
+    [[nodiscard]] std::uint64_t rows_written() const;
     static std::vector<operators::Split> splits_of(const proto::SourceSplits& splits);
 
     // Passes a ring on to the task, which does not exist yet when channels are made.
@@ -99,6 +100,7 @@ class AttemptTask {
     std::optional<memory::Reservation> working_set_;
     std::optional<data::BatchMemory> batches_;
     std::vector<std::unique_ptr<metrics::MetricGroup>> operator_metrics_;
+    std::vector<const metrics::MetricGroup*> sinks_;  // Of the sinks among them.
     std::unique_ptr<task::Task> task_;
 };
 

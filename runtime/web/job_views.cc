@@ -74,6 +74,11 @@ json::object counts_by_state(std::string_view state, std::uint32_t count, bool l
 
 std::string text_of(const json::value& value) { return json::serialize(value); }
 
+// Rows for other tasks and for the world. Rows of a sink leave the job, so they count as sent.
+std::uint64_t rows_out(const proto::SubtaskReport& report) {
+    return report.records_out() + report.records_written();
+}
+
 json::object io_of(const JobEntry& entry, std::uint32_t vertex) {
     std::uint64_t in = 0;
     std::uint64_t out = 0;
@@ -82,7 +87,7 @@ json::object io_of(const JobEntry& entry, std::uint32_t vertex) {
     for (const auto& [key, report] : entry.reports) {
         if (key.first != vertex) continue;
         in += report.records_in();
-        out += report.records_out();
+        out += rows_out(report);
         bytes_in += report.bytes_in();
         bytes_out += report.bytes_out();
     }
@@ -442,7 +447,7 @@ std::string progress_json(const JobManager& jobmanager, const JobEntry& entry) {
         for (const auto& [key, report] : entry.reports) {
             if (key.first != v) continue;
             in += report.records_in();
-            out += report.records_out();
+            out += rows_out(report);
             rejected += report.records_rejected();
             lag = report.pending_records() < 0 || lag < 0 ? -1 : lag + report.pending_records();
             busy = std::max(busy, report.busy_ms_per_second());

@@ -65,6 +65,26 @@ TEST_CASE("Every verb is known, and its help ends well and says something", "[cl
     }
 }
 
+TEST_CASE("Help shows the default of every option that has one", "[cli]") {
+    const auto [verb, shown] = GENERATE(table<std::string, Words>({
+        {"jobmanager",
+         {"--rest TEXT:HOST:PORT=127.0.0.1:8081", "--control TEXT:HOST:PORT=127.0.0.1:6123",
+          "--heartbeat-timeout-ms INT:INT in [100 - 3600000]=10000", "=millrace", "=info", "=text",
+          "none if absent"}},
+        {"taskmanager",
+         {"--jobmanager TEXT:HOST:PORT=127.0.0.1:6123", "--data TEXT:HOST:PORT=127.0.0.1:0",
+          "--workers UINT:INT in [0 - 256]=0", "none if absent"}},
+        {"local", {"=127.0.0.1:8081", "=127.0.0.1:6123", "=127.0.0.1:0"}},
+        {"run", {"localhost:9092 if absent", "=127.0.0.1:0"}},
+        {"demo", {"--rate TEXT=5000/s", "--for INT:INT [UNIT]:INT in [0 - 86400]=0"}},
+        {"explain", {"--taskmanagers UINT:INT in [1 - 1000]=1", "table|json=table"}},
+        {"submit", {"--server TEXT:HOST:PORT=127.0.0.1:8081", "table|json=table"}},
+    }));
+    const std::string help = parse({verb, "--help"}).printed.out;
+    CAPTURE(verb, help);
+    for (const std::string& text : shown) CHECK_THAT(help, Contains(text));
+}
+
 TEST_CASE("Help of the whole lists every verb", "[cli]") {
     const Parsed help = parse({"--help"});
     REQUIRE(help.code() == ExitCode::kDone);

@@ -73,11 +73,15 @@ TEST_CASE("a missing topic ends submit and run with 78", "[integration]") {
 TEST_CASE("a process that lacks port, memory or permission says so in one line", "[integration]") {
     Cluster cluster({});
     const std::string taken = "127.0.0.1:" + std::to_string(cluster.rest_port());
-    require_refusal(millrace({"jobmanager", "--rest", taken, "--control", "127.0.0.1:0"}), 69,
-                    "cannot listen on " + taken);
-    require_refusal(millrace({"local", "--rest", "127.0.0.1:0", "--control", taken}), 69,
-                    "cannot listen on " + taken);
-    require_refusal(millrace({"taskmanager", "--data", taken}), 69, "cannot listen on " + taken);
+    const auto require_taken = [&](const std::vector<std::string>& words, const std::string& flag) {
+        const Finished finished = millrace(words);
+        require_refusal(finished, 69, "cannot listen on " + taken);
+        REQUIRE_THAT(finished.errors, Contains("or choose another port with " + flag + "\n"));
+    };
+    require_taken({"jobmanager", "--rest", taken, "--control", "127.0.0.1:0"}, "--rest");
+    require_taken({"local", "--rest", "127.0.0.1:0", "--control", taken}, "--control");
+    require_taken({"taskmanager", "--data", taken}, "--data");
+    require_taken({"taskmanager", "--metrics", taken}, "--metrics");
     // 622 MiB of managed memory in an address space of 586.
     const auto cramped = support::run(
         {.argv = {"sh", "-c", "ulimit -v 600000; exec \"$0\" taskmanager", MILLRACE_BINARY}});

@@ -43,6 +43,38 @@ TEST_CASE("an unknown key is refused with its place, and nothing starts", "[inte
     REQUIRE(jobs_of(cluster) == "[]\n");
 }
 
+TEST_CASE("what the server does not allow is refused under the line of the user's file",
+          "[integration]") {
+    Cluster cluster({});
+    cluster.start_taskmanager({.slots = 1});
+    const Finished refused = cluster.try_submit(
+        "version: 1\nname: reader\n"
+        "schemas:\n  row: { value: int64 }\n"
+        "sources:\n  rows: { type: file, path: /etc/passwd, format: csv, schema: row }\n"
+        "sinks:\n  nowhere: { type: discard, from: rows }\n");
+    REQUIRE(refused.exit_code == kBadConfig);
+    REQUIRE_THAT(
+        refused.errors,
+        Contains("job0.yaml:6:29: error: a submitted job cannot use the file /etc/passwd "
+                 "[E102]\n") &&
+            Contains("  6 |   rows: { type: file, path: /etc/passwd, format: csv, schema: "
+                     "row }\n") &&
+            Contains("  fix: start the JobManager with --file-root DIRECTORY; without it") &&
+            Contains("1 error\nmillrace: nothing was started\n"));
+    REQUIRE(jobs_of(cluster) == "[]\n");
+}
+
+TEST_CASE("describe shows what a sink has written as sent", "[integration]") {
+    Cluster cluster({});
+    cluster.start_taskmanager({.slots = 1});
+    cluster.submit(endless_job("numbers", 1));
+    const JobProgress seen = cluster.wait_for(
+        "numbers", [](const JobProgress& now) { return now.steps.back().records_out > 1'000; });
+    // Source and sink are one chain, so all that was read was written when it was counted.
+    REQUIRE(seen.steps.size() == 1);
+    REQUIRE(seen.steps.back().records_out <= seen.steps.back().records_in);
+}
+
 TEST_CASE("a job is refused when there is no TaskManager", "[integration]") {
     Cluster cluster({});
     const Finished refused = cluster.try_submit(endless_job("early", 1));

@@ -230,6 +230,8 @@ TEST_CASE("REST shows what the tasks and models of a job report", "[web]") {
     task.set_job_id(id);
     task.set_attempt(1);
     task.set_records_in(42);
+    task.set_records_out(3);
+    task.set_records_written(40);
     task.set_trouble("no broker answers");
     proto::ModelReport& model = *message.mutable_heartbeat()->add_models();
     model.set_job_id(id);
@@ -255,9 +257,11 @@ TEST_CASE("REST shows what the tasks and models of a job report", "[web]") {
     CHECK(finding.at("message") == "no broker answers");
     const json::value step = world.get("/jobs/copy/progress").at("steps").at(0);
     CHECK(step.at("records-in") == 42);
+    CHECK(step.at("records-out") == 43);
     CHECK(step.at("is-source") == true);
     CHECK(world.get("/taskmanagers/a/memory").at("regions").at(0).at("used") == 7);
     CHECK(world.get("/jobs/copy").at("vertices").at(0).at("metrics").at("read-records") == 42);
+    CHECK(world.get("/jobs/copy").at("vertices").at(0).at("metrics").at("write-records") == 43);
 }
 
 TEST_CASE("REST takes a job, gives its document back and cancels it", "[web]") {
