@@ -194,9 +194,12 @@ Status KafkaReader::fail_out_of_range(std::size_t index) {
     }
     const MarksBoard::Marks marks = marks_->marks(index);
     if (marks.asked < out_of_range_question_) return {};
-    const std::string range =
-        marks.known ? fmt::format("it holds offsets {} to {}", marks.low, marks.high - 1)
-                    : std::string("its range could not be asked for");
+    std::string range = "its range could not be asked for";
+    if (marks.known && marks.low == marks.high) {
+        range = fmt::format("it is empty now, and its next offset is {}", marks.high);
+    } else if (marks.known) {
+        range = fmt::format("it holds offsets {} to {}", marks.low, marks.high - 1);
+    }
     return std::unexpected(located(
         Code::kInvalidArgument, partitions_[index],
         fmt::format("the offset is out of range, {}. Hint: records were deleted by retention or "

@@ -1,10 +1,10 @@
 // Reads a job file, checks it and completes it: phases 1 to 4.
 //
-// 1 syntax (E001-E009), 2 shape (E010-E039), 3 references (E040-E069), 4 meaning (E070-E099). One run
-// reports all that the four find, sorted by place: each checks what the ones before it found sound,
-// and says nothing that follows from their errors. Only a text that is not YAML ends it. The job that
-// comes out has all defaults filled in; `places` tells what was written from what was not. Phase 5,
-// what a server allows, is submitted.h.
+// 1 syntax (E001-E009), 2 shape (E010-E039), 3 references (E040-E069), 4 meaning (E070-E099). One
+// run reports all that the four find, sorted by place: each checks what the ones before it found
+// sound, and says nothing that follows from their errors. Only a text that is not YAML ends it. The
+// job that comes out has all defaults filled in; `places` tells what was written from what was not.
+// Phase 5, what a server allows, is submitted.h.
 //
 // Threads:    any; no shared state.
 // Ownership:  `expressions` is borrowed for the call.

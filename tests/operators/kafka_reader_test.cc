@@ -283,6 +283,18 @@ TEST_CASE("KafkaReader shows the log's range when its offset is out of it", "[op
     CHECK(got.empty());
 }
 
+TEST_CASE("KafkaReader says that a partition is empty when its offset is out of range",
+          "[operators][kafka]") {
+    KafkaWorld world;
+    REQUIRE(world.broker->create_topic("clicks", 1));
+    Readers readers(world, "clicks");
+    const auto reader = readers.reader({{.partition = 0, .offset = 77}});
+    std::vector<std::string> got;
+    CHECK_THAT(read_until_failure(readers, *reader, got).message,
+               Catch::Contains("partition 0, offset 77: the offset is out of range, it is empty "
+                               "now, and its next offset is 0. Hint:"));
+}
+
 TEST_CASE("KafkaReader goes on after a broker was away and shows the cause meanwhile",
           "[operators][kafka]") {
     KafkaWorld world;
