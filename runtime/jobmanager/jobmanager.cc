@@ -166,9 +166,15 @@ void JobManager::on_message(const net::ControlHandle& connection, std::string_vi
 
 void JobManager::register_taskmanager(const net::ControlHandle& connection,
                                       const proto::RegisterTaskManager& message) {
-    const Status added = registry_.add(message, connection, clock_.now(), clock_.wall_ms());
+    Status added = check_version(message);
+    if (added) added = registry_.add(message, connection, clock_.now(), clock_.wall_ms());
     if (!added) {
         log::warn("TaskManager {} is refused: {}", message.taskmanager_id(), added.error().message);
+        proto::ControlMessage answer;
+        proto::RegistrationRefused& refused = *answer.mutable_registration_refused();
+        refused.set_error_code(std::string(to_string(added.error().code)));
+        refused.set_error(added.error().message);
+        (void)net::send_message(*connection, answer);
         connection->close_when_sent(added.error());
         return;
     }
@@ -185,8 +191,20 @@ void JobManager::register_taskmanager(const net::ControlHandle& connection,
     offer_room();
 }
 
+// Messages and the sums of memory change from version to version.
+Status JobManager::check_version(const proto::RegisterTaskManager& message) const {
+    if (message.version() == options_.version) return {};
+    return fail(Code::kInvalidArgument,
+                "the JobManager is version {}, the TaskManager {}. Hint: run the same version of "
+                "millrace in all processes of a cluster",
+                options_.version, message.version().empty() ? "unknown" : message.version());
+}
+
 void JobManager::take_heartbeat(TaskManagerEntry& entry, const proto::Heartbeat& message) {
     entry.report = message;
+    proto::ControlMessage answer;
+    answer.mutable_heartbeat_seen();
+    (void)net::send_message(*entry.connection, answer);
     for (const proto::SubtaskReport& report : message.subtasks()) {
         JobEntry* job = entry_of(report.job_id());
         if (job == nullptr || Attempt{report.attempt()} != job->master.attempt()) continue;

@@ -2,8 +2,8 @@
 //
 // All decisions about one job are JobMaster's; this class connects it with the world: control
 // connections, timers, the split directory and the registry of slots. TaskManagers connect to it
-// and send a heartbeat every interval; one that is silent for the time-out, or whose connection
-// breaks, is lost with all its tasks.
+// and send a heartbeat every interval, which is answered; one that is silent for the time-out, or
+// whose connection breaks, is lost with all its tasks.
 //
 // Threads:    the control loop's, for everything. Answers of the split directory are posted back
 //             to it.
@@ -60,6 +60,7 @@ class JobManager {
         net::Address address{"127.0.0.1", 6123};
         net::BindScope scope = net::BindScope::kLoopback;
         std::string cluster = "millrace";
+        std::string version;  // Of the program; TaskManagers of others are refused.
         LeaderEpoch epoch{1};
         Duration heartbeat_interval = std::chrono::seconds(1);
         Duration heartbeat_timeout = std::chrono::seconds(10);
@@ -116,6 +117,7 @@ class JobManager {
     void on_closed(const net::ControlHandle& connection, const Error& reason);
     void register_taskmanager(const net::ControlHandle& connection,
                               const proto::RegisterTaskManager& message);
+    [[nodiscard]] Status check_version(const proto::RegisterTaskManager& message) const;
     void take_heartbeat(TaskManagerEntry& entry, const proto::Heartbeat& message);
     // False when there is no such task in the job.
     bool take_task_state(const proto::TaskStateChanged& message);

@@ -105,6 +105,7 @@ Status Node::start_jobmanager(const cli::CommandLine& line, const std::string& r
         .address = std::move(address),
         .scope = scope_of(line),
         .cluster = line.cluster,
+        .version = MILLRACE_VERSION,
         .epoch = LeaderEpoch{static_cast<std::uint64_t>(clock_.wall_ms())},
         .heartbeat_timeout = std::chrono::milliseconds(line.heartbeat_timeout_ms),
         .seed = fresh_seed()};
@@ -140,6 +141,7 @@ Status Node::start_taskmanager(const cli::CommandLine& line, const memory::Memor
         .scope = scope_of(line),
         .cluster = line.cluster,
         .id = fmt::format("tm-{}-{:08x}", getpid(), static_cast<std::uint32_t>(fresh_seed())),
+        .version = MILLRACE_VERSION,
         .workers = line.workers > 0 ? line.workers : cores,
         .memory = budget};
     taskmanager_ = std::make_unique<taskmanager::TaskManager>(

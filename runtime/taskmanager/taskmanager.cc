@@ -30,7 +30,9 @@ TaskManager::TaskManager(net::EventLoop& loop, const Clock& clock, metrics::Regi
       operators_(operators),
       options_(std::move(options)),
       metrics_(metrics, {{"tm_id", options_.id}}),
-      reconnect_wait_(options_.reconnect_min) {
+      reconnect_wait_(options_.reconnect_min),
+      heartbeat_interval_(options_.heartbeat_interval),
+      heartbeat_timeout_(options_.heartbeat_timeout) {
     net::ControlCallbacks callbacks{
         .on_open = [this](const net::ControlHandle& connection) { on_open(connection); },
         .on_message = [this](const net::ControlHandle&, std::uint16_t,
@@ -112,7 +114,7 @@ void TaskManager::retry(const Error& cause) {
     if (is_stopping_) return;
     if (cause.message != last_trouble_) {
         last_trouble_ = cause.message;
-        log::warn("the JobManager at {} cannot be reached; trying again: {}",
+        log::warn("not registered with the JobManager at {}; trying again: {}",
                   options_.jobmanager.to_string(), cause.message);
     }
     timer_ = loop_.post_after(reconnect_wait_, [this] { connect(); });
@@ -122,6 +124,8 @@ void TaskManager::retry(const Error& cause) {
 void TaskManager::on_open(const net::ControlHandle& connection) {
     connection_ = connection;
     send(registration());
+    beats_unanswered_ = 0;
+    beat();
 }
 
 void TaskManager::on_closed(const Error& reason) {
@@ -141,6 +145,7 @@ proto::ControlMessage TaskManager::registration() const {
     proto::RegisterTaskManager& me = *message.mutable_register_taskmanager();
     me.set_taskmanager_id(options_.id);
     me.set_data_address(net::Address{options_.data.host, data_plane_->port()}.to_string());
+    me.set_version(options_.version);
     me.set_slots(static_cast<int>(memory_->slot_count()));
     me.set_process_bytes(static_cast<std::int64_t>(options_.memory.process.bytes));
     me.set_network_buffers(static_cast<int>(options_.memory.network_buffers()));
@@ -211,16 +216,11 @@ void TaskManager::on_message(std::string_view payload) {
         connection_->close(decoded.error());
         return;
     }
+    beats_unanswered_ = 0;
     if (message.has_registered()) {
-        epoch_ = LeaderEpoch{message.registered().leader_epoch()};
-        data_plane_->set_leader_epoch(epoch_);
-        heartbeat_interval_ =
-            std::chrono::milliseconds(message.registered().heartbeat_interval_ms());
-        is_registered_ = true;
-        reconnect_wait_ = options_.reconnect_min;
-        last_trouble_.clear();
-        log::info("registered with the JobManager at {}", options_.jobmanager.to_string());
-        send_heartbeat();
+        take_registered(message.registered());
+    } else if (message.has_registration_refused()) {
+        take_refusal(message.registration_refused());
     } else if (message.has_deploy_tasks()) {
         deploy(message.deploy_tasks());
     } else if (message.has_start_tasks()) {
@@ -244,10 +244,37 @@ JobAttempt* TaskManager::attempt_of(const std::string& job_id, std::uint32_t att
     return found->second.get();
 }
 
-void TaskManager::send_heartbeat() {
-    if (!is_registered_) return;
-    send_report();
-    heartbeat_timer_ = loop_.post_after(heartbeat_interval_, [this] { send_heartbeat(); });
+void TaskManager::take_registered(const proto::Registered& message) {
+    epoch_ = LeaderEpoch{message.leader_epoch()};
+    data_plane_->set_leader_epoch(epoch_);
+    const auto at_least_1_ms = [](std::int64_t ms) {
+        return std::chrono::milliseconds(std::max<std::int64_t>(ms, 1));
+    };
+    heartbeat_interval_ = at_least_1_ms(message.heartbeat_interval_ms());
+    heartbeat_timeout_ = at_least_1_ms(message.heartbeat_timeout_ms());
+    is_registered_ = true;
+    reconnect_wait_ = options_.reconnect_min;
+    last_trouble_.clear();
+    log::info("registered with the JobManager at {}", options_.jobmanager.to_string());
+    loop_.cancel(heartbeat_timer_);
+    beat();
+}
+
+void TaskManager::take_refusal(const proto::RegistrationRefused& message) {
+    connection_->close(
+        Error{Code::kUnavailable, "it refuses this TaskManager: " + message.error()});
+}
+
+void TaskManager::beat() {
+    if (beats_unanswered_ * heartbeat_interval_ >= heartbeat_timeout_) {
+        connection_->close(Error{Code::kDeadlineExceeded,
+                                 fmt::format("it has not answered for {} ms",
+                                             heartbeat_timeout_ / std::chrono::milliseconds(1))});
+        return;
+    }
+    ++beats_unanswered_;
+    if (is_registered_) send_report();
+    heartbeat_timer_ = loop_.post_after(heartbeat_interval_, [this] { beat(); });
 }
 
 void TaskManager::send_report() {

@@ -43,12 +43,15 @@ class TaskManager {
         net::Address data{"127.0.0.1", 0};
         net::BindScope scope = net::BindScope::kLoopback;
         std::string cluster = "millrace";
-        std::string id;  // New for every process.
-        std::uint32_t slots = 4;
+        std::string id;       // New for every process.
+        std::string version;  // Of the program; the JobManager's must be the same.
         std::size_t workers = 1;
         memory::MemoryBudget memory;
         Duration reconnect_min = std::chrono::milliseconds(100);
         Duration reconnect_max = std::chrono::seconds(5);
+        // Until the JobManager says its own.
+        Duration heartbeat_interval = std::chrono::seconds(1);
+        Duration heartbeat_timeout = std::chrono::seconds(10);
     };
 
     TaskManager(net::EventLoop& loop, const Clock& clock, metrics::Registry& metrics,
@@ -64,6 +67,8 @@ class TaskManager {
 
     [[nodiscard]] bool is_registered() const { return is_registered_; }
     [[nodiscard]] const std::string& id() const { return options_.id; }
+    // Heartbeats since the JobManager was heard last.
+    [[nodiscard]] std::uint32_t beats_unanswered() const { return beats_unanswered_; }
 
   private:
     void connect();
@@ -71,7 +76,10 @@ class TaskManager {
     void on_open(const net::ControlHandle& connection);
     void on_message(std::string_view payload);
     void on_closed(const Error& reason);
-    void send_heartbeat();
+    void take_registered(const proto::Registered& message);
+    void take_refusal(const proto::RegistrationRefused& message);
+    // Sends a heartbeat once registered, and looks whether the JobManager still answers.
+    void beat();
     void send_report();
     void deploy(const proto::DeployTasks& message);
     void add_splits(const proto::AddSplits& message);
@@ -106,11 +114,15 @@ class TaskManager {
     bool is_stopping_ = false;
     LeaderEpoch epoch_{};
     Duration reconnect_wait_{};
-    Duration heartbeat_interval_ = std::chrono::seconds(1);
+    Duration heartbeat_interval_;
+    Duration heartbeat_timeout_;
+    // Since the JobManager was heard. Beats, not time: a process that was stopped for a while has
+    // not listened.
+    std::uint32_t beats_unanswered_ = 0;
     net::TimerId timer_{};
     net::TimerId heartbeat_timer_{};
     std::map<std::string, std::unique_ptr<JobAttempt>> attempts_;  // By job id.
-    std::string last_trouble_;  // Why the JobManager cannot be reached; logged once each.
+    std::string last_trouble_;  // Why it is not registered; logged once each.
 };
 
 }  // namespace millrace::taskmanager

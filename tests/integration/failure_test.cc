@@ -1,5 +1,6 @@
 // Jobs that are cancelled, and jobs whose TaskManager dies.
 
+#include <csignal>
 #include <set>
 
 #include <catch2/catch.hpp>
@@ -90,6 +91,27 @@ TEST_CASE("a job waits for a TaskManager when none is left, and goes on in a new
     cluster.wait_for_state("numbers", "RUNNING");
     REQUIRE(cluster.progress("numbers").restarts == 1);
     REQUIRE(cluster.free_slots() == 0);
+}
+
+TEST_CASE("a TaskManager ends its tasks when the JobManager hangs, and comes back to it",
+          "[integration]") {
+    Cluster cluster({.jobmanager_flags = {"--heartbeat-timeout-ms", "1000"}});
+    Process& taskmanager = cluster.start_taskmanager({.slots = 2});
+    cluster.submit(endless_job("numbers", 2));
+    cluster.wait_for_state("numbers", "RUNNING");
+    cluster.jobmanager().send(SIGSTOP);
+    // Its connection stays open all the while.
+    const bool is_noticed = support::eventually([&] {
+        return taskmanager.errors().find(
+                   "the JobManager is gone (it has not answered for 1000 "
+                   "ms); cancelling all tasks") != std::string::npos;
+    });
+    cluster.jobmanager().send(SIGCONT);
+    REQUIRE(is_noticed);
+    (void)cluster.wait_for("numbers", [](const JobProgress& now) {
+        return now.state == "RUNNING" && now.attempt == 2;
+    });
+    REQUIRE(cluster.taskmanagers().size() == 1);
 }
 
 TEST_CASE("a TaskManager serves the next JobManager after its own was killed", "[integration]") {

@@ -38,6 +38,16 @@ TEST_CASE("JobManager refuses a TaskManager that is not what it says", "[jobmana
         TaskManagerDouble second(world, "a", 2, TaskManagerDouble::Expect::kRefused);
         REQUIRE_THAT(second.take_end(), Contains("closed the connection"));
     }
+    SECTION("of another version") {
+        TaskManagerDouble old(world, TaskManagerDouble::Identity{"b", "1.2.2"}, 2,
+                              TaskManagerDouble::Expect::kRefused);
+        const proto::RegistrationRefused refusal = old.take_refusal();
+        REQUIRE(refusal.error_code() == "invalid_argument");
+        REQUIRE(refusal.error() ==
+                "the JobManager is version 1.2.3, the TaskManager 1.2.2. Hint: run the same "
+                "version of millrace in all processes of a cluster");
+        REQUIRE_THAT(old.take_end(), Contains("closed the connection"));
+    }
     REQUIRE(world.slots_free() == 2);
 }
 
@@ -290,6 +300,7 @@ TEST_CASE("JobManager keeps a TaskManager whose heartbeats come", "[jobmanager]"
         REQUIRE(support::eventually([&] { return records_in() == i; }));
     }
     REQUIRE(world.state_of(id) == JobState::kRunning);
+    REQUIRE(support::eventually([&] { return a.heartbeats_seen() == 3; }));
 }
 
 TEST_CASE("JobManager ignores the reports of an older attempt", "[jobmanager]") {

@@ -54,6 +54,7 @@ JobManager::Options JobManagerWorld::default_options() {
     JobManager::Options options;
     options.address = {"127.0.0.1", 0};
     options.epoch = LeaderEpoch{7};
+    options.version = "1.2.3";
     options.heartbeat_interval = milliseconds(20);
     options.heartbeat_timeout = seconds(600);
     return options;
@@ -107,9 +108,12 @@ std::uint32_t JobManagerWorld::slots_free() {
 
 // ----------------------------------------------------------------------- TaskManagerDouble
 
-TaskManagerDouble::TaskManagerDouble(JobManagerWorld& world, std::string id, int slots,
+TaskManagerDouble::TaskManagerDouble(JobManagerWorld& world, Identity identity, int slots,
                                      Expect expect)
-    : world_(world), id_(std::move(id)), slots_(slots) {
+    : world_(world),
+      id_(std::move(identity.id)),
+      version_(std::move(identity.version)),
+      slots_(slots) {
     net::ControlCallbacks callbacks{
         .on_open =
             [this](const net::ControlHandle& connection) {
@@ -120,7 +124,11 @@ TaskManagerDouble::TaskManagerDouble(JobManagerWorld& world, std::string id, int
             [this](const net::ControlHandle&, std::uint16_t, std::string_view payload) {
                 proto::ControlMessage message;
                 MILLRACE_CHECK(net::decode_message(payload, message).has_value());
-                received_.put(std::move(message));
+                if (message.has_heartbeat_seen()) {
+                    ++heartbeats_seen_;
+                } else {
+                    received_.put(std::move(message));
+                }
             },
         .on_closed = [this](const net::ControlHandle&,
                             const Error& reason) { ended_.put(reason.message); }};
@@ -143,6 +151,7 @@ proto::ControlMessage TaskManagerDouble::registration() const {
     me.set_taskmanager_id(id_);
     me.set_data_address(id_ + ".example:6124");
     me.set_slots(slots_);
+    me.set_version(version_);
     me.set_process_bytes(1728 << 20);
     for (const auto& [name, bytes] : std::map<std::string, int>{
              {"framework", 64 << 20}, {"managed", 622 << 20}, {"overhead", 172 << 20}}) {
@@ -195,6 +204,12 @@ void TaskManagerDouble::disconnect() {
         connection_.reset();
         client_.reset();
     });
+}
+
+proto::RegistrationRefused TaskManagerDouble::take_refusal() {
+    const proto::ControlMessage message = received_.take();
+    REQUIRE(message.has_registration_refused());
+    return message.registration_refused();
 }
 
 proto::DeployTasks TaskManagerDouble::take_deploy() {

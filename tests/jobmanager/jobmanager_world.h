@@ -97,9 +97,16 @@ proto::Job copy_job(const std::string& name, int parallelism);
 class TaskManagerDouble {
   public:
     enum class Expect : std::uint8_t { kRegistered, kRefused };
+    struct Identity {
+        std::string id;
+        std::string version = "1.2.3";
+    };
 
     // Connects and registers; waits for the JobManager's answer unless it is to be a refusal.
     TaskManagerDouble(JobManagerWorld& world, std::string id, int slots,
+                      Expect expect = Expect::kRegistered)
+        : TaskManagerDouble(world, Identity{.id = std::move(id)}, slots, expect) {}
+    TaskManagerDouble(JobManagerWorld& world, Identity identity, int slots,
                       Expect expect = Expect::kRegistered);
     TaskManagerDouble(const TaskManagerDouble&) = delete;
     TaskManagerDouble& operator=(const TaskManagerDouble&) = delete;
@@ -118,6 +125,9 @@ class TaskManagerDouble {
     proto::StartTasks take_start();
     proto::CancelTasks take_cancel();
     proto::AddSplits take_splits();
+    proto::RegistrationRefused take_refusal();
+    // Answers to heartbeats so far.
+    [[nodiscard]] int heartbeats_seen() const { return heartbeats_seen_; }
     // Why the connection ended.
     std::string take_end() { return ended_.take(); }
     [[nodiscard]] const proto::Registered& registered() const { return registered_; }
@@ -129,7 +139,9 @@ class TaskManagerDouble {
 
     JobManagerWorld& world_;
     const std::string id_;
+    const std::string version_;
     const int slots_;
+    std::atomic<int> heartbeats_seen_{0};
     proto::Registered registered_;
     net::Mailbox<proto::ControlMessage> received_;
     net::Mailbox<std::string> ended_;

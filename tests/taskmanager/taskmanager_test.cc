@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "runtime/base/check.h"
 #include "tests/jobmanager/jobmanager_world.h"
 
 namespace millrace::taskmanager {
@@ -51,6 +52,7 @@ struct ClusterWorld : jobmanager::JobManagerWorld {
                 loop, clock, registry, operators::builtin_operators(),
                 TaskManager::Options{.jobmanager = {"127.0.0.1", port},
                                      .id = "tm-1",
+                                     .version = "1.2.3",
                                      .workers = 2,
                                      .memory = std::move(*budget),
                                      .reconnect_min = std::chrono::milliseconds(5),
@@ -206,6 +208,99 @@ TEST_CASE("TaskManager ends its tasks when the JobManager is gone, and registers
     REQUIRE(world.has_all_slots_back());
     const JobId again = world.must_submit(counting_job(2, 1000));
     REQUIRE(world.comes_to(again, JobState::kFinished));
+}
+
+// Takes connections and heartbeats as a JobManager would, and says nothing that a case does not
+// want.
+struct SilentJobManager : net::NetWorld {
+    explicit SilentJobManager(bool registers) {
+        net::ControlCallbacks callbacks{
+            .on_open = [this](const net::ControlHandle&) { ++connections; },
+            .on_message =
+                [this, registers](const net::ControlHandle& connection, std::uint16_t,
+                                  std::string_view payload) {
+                    proto::ControlMessage message;
+                    MILLRACE_CHECK(net::decode_message(payload, message).has_value());
+                    if (message.has_heartbeat()) ++heartbeats;
+                    if (!message.has_register_taskmanager() || !registers) return;
+                    proto::ControlMessage answer;
+                    answer.mutable_registered()->set_leader_epoch(1);
+                    answer.mutable_registered()->set_heartbeat_interval_ms(5);
+                    answer.mutable_registered()->set_heartbeat_timeout_ms(50);
+                    (void)net::send_message(*connection, answer);
+                },
+            .on_closed =
+                [this](const net::ControlHandle&, const Error&) {
+                    heartbeats_of_first =
+                        ends == 0 ? heartbeats.load() : heartbeats_of_first.load();
+                    ++ends;
+                }};
+        on_loop_do([&] {
+            server.emplace(loop, clock, metrics,
+                           net::ControlServer::Options{.self = {.role = net::Role::kJobManager,
+                                                                .leader_epoch = LeaderEpoch{1},
+                                                                .cluster = "millrace",
+                                                                .process_id = "jobmanager"},
+                                                       .messages = net::control_message_rules()},
+                           std::move(callbacks));
+            REQUIRE(server->listen({"127.0.0.1", 0}));
+        });
+    }
+    ~SilentJobManager() {
+        on_loop_do([&] { server.reset(); });
+    }
+
+    std::atomic<int> connections{0};
+    std::atomic<int> heartbeats{0};
+    std::atomic<int> heartbeats_of_first{0};  // Of the first connection.
+    std::atomic<int> ends{0};
+    std::optional<net::ControlServer> server;
+};
+
+TEST_CASE("TaskManager leaves a JobManager that is connected and does not answer",
+          "[taskmanager]") {
+    const bool registers = GENERATE(true, false);
+    CAPTURE(registers);
+    SilentJobManager silent(registers);
+    auto budget = memory::MemoryBudget::derive(
+        std::vector<memory::Setting>{{.key = "taskmanager.memory.process.size", .value = "512m"}},
+        {});
+    REQUIRE(budget);
+    std::optional<TaskManager> taskmanager;
+    silent.on_loop_do([&] {
+        taskmanager.emplace(
+            silent.loop, silent.clock, silent.registry, operators::builtin_operators(),
+            TaskManager::Options{
+                .jobmanager = {"127.0.0.1", silent.server->port()},
+                .id = "tm-1",
+                .memory = std::move(*budget),
+                .reconnect_min = std::chrono::milliseconds(5),
+                .reconnect_max = std::chrono::milliseconds(5),
+                .heartbeat_interval = std::chrono::milliseconds(5),
+                .heartbeat_timeout = std::chrono::milliseconds(registers ? 60'000 : 50)});
+        REQUIRE(taskmanager->start());
+    });
+    // It comes again each time.
+    CHECK(support::eventually([&] { return silent.ends >= 2 && silent.connections >= 3; }));
+    // 50 ms are ten intervals.
+    CHECK(silent.heartbeats_of_first == (registers ? 10 : 0));
+    silent.on_loop_do([&] { taskmanager.reset(); });
+}
+
+TEST_CASE("TaskManager stays with a JobManager that answers its heartbeats", "[taskmanager]") {
+    ClusterWorld world;
+    const auto heard = [&] {
+        return world.on_loop([&] {
+            const auto& all = world.jobmanager->taskmanagers().all();
+            return all.contains("tm-1") ? all.at("tm-1").heard_at : TimePoint{};
+        });
+    };
+    // The world's time-out is 30,000 intervals: what counts here is that no beat goes unanswered.
+    const TimePoint first = heard();
+    REQUIRE(first != TimePoint{});
+    REQUIRE(
+        support::eventually([&] { return heard() - first > 5 * std::chrono::milliseconds(20); }));
+    REQUIRE(world.on_loop([&] { return world.taskmanager->beats_unanswered(); }) <= 1);
 }
 
 }  // namespace
