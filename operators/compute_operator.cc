@@ -42,6 +42,16 @@ Result<OutputSchemas> schemas(const OperatorRequest& request) {
     return OutputSchemas{.main = std::move(planned.schema)};
 }
 
+Result<std::vector<std::size_t>> scratch(const OperatorRequest& request) {
+    MILLRACE_TRY_ASSIGN(auto planned, plan(request));
+    std::vector<std::size_t> segments;
+    for (ExpressionProgram& program : planned.added) {
+        if (!program.field)
+            segments.push_back(ExpressionEvaluator(std::move(program)).scratch_bytes());
+    }
+    return segments;
+}
+
 Result<std::unique_ptr<Operator>> make(const OperatorRequest& request, JobResources&) {
     MILLRACE_TRY_ASSIGN(auto planned, plan(request));
     return std::make_unique<ComputeOperator>(std::move(planned.added), std::move(planned.schema));
@@ -54,7 +64,8 @@ OperatorSpec ComputeOperator::spec() {
             .type = "compute",
             .doc = "Adds fields to each record.",
             .schemas = schemas,
-            .make = make};
+            .make = make,
+            .scratch = scratch};
 }
 
 ComputeOperator::ComputeOperator(std::vector<ExpressionProgram> added, data::SchemaPtr schema)

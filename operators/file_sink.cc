@@ -1,5 +1,6 @@
 #include "operators/file_sink.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
@@ -8,6 +9,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,7 +21,9 @@ namespace millrace::operators {
 namespace {
 
 constexpr std::string_view kSection = "file";
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
+// A version, the length, and whether the file has its name.
+constexpr std::size_t kSnapshotBytes = 1 + sizeof(std::uint64_t) + 1;
 
 std::unexpected<Error> fail_errno(std::string_view what, const std::string& path) {
     const int error = errno;
@@ -27,6 +31,30 @@ std::unexpected<Error> fail_errno(std::string_view what, const std::string& path
                       : error == EACCES || error == EPERM ? Code::kPermissionDenied
                                                           : Code::kUnavailable;
     return fail(code, "cannot {} file {}: {}", what, path, std::strerror(error));
+}
+
+// Whether `path` still names the file behind `fd`: it may have been renamed while it was locked.
+bool is_named(int fd, const std::string& path) {
+    struct stat held{};
+    struct stat named{};
+    return ::fstat(fd, &held) == 0 && ::stat(path.c_str(), &named) == 0 &&
+           held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+// The file, which is this descriptor's alone until its last user closes it; null when it is another
+// one's. Errors: with the path.
+Result<std::shared_ptr<Descriptor>> lock_file(const std::string& path) {
+    constexpr mode_t kMode = 0644;
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, kMode);
+    if (fd < 0) return fail_errno("write", path);
+    auto file = std::make_shared<Descriptor>(fd, Descriptor::Ownership::kOwned);
+    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK) return fail_errno("lock", path);
+        file.reset();
+    } else if (!is_named(fd, path)) {
+        file.reset();
+    }
+    return file;
 }
 
 }  // namespace
@@ -43,6 +71,9 @@ OperatorSpec FileSink::spec() {
             MILLRACE_TRY_ASSIGN(auto encoder, make_encoder(sink.format(), request.inputs[0]));
             return std::make_unique<FileSink>(sink.path(), std::move(encoder),
                                               resources.environment().run_blocking);
+        },
+        .scratch = [](const OperatorRequest&) -> Result<std::vector<std::size_t>> {
+            return RowWriter::scratch();
         }};
 }
 
@@ -58,36 +89,58 @@ Status FileSink::open(OperatorContext& context) {
 
 Status FileSink::restore(state::SnapshotReader& reader) {
     MILLRACE_TRY_ASSIGN(const auto bytes, reader.read(kSection));
-    if (bytes.size() != 1 + sizeof bytes_restored_ ||
-        std::to_integer<std::uint8_t>(bytes[0]) != kVersion)
+    if (bytes.size() != kSnapshotBytes || std::to_integer<std::uint8_t>(bytes[0]) != kVersion)
         return fail(Code::kCorruption, "the snapshot of file sink {} cannot be read", path_);
     std::memcpy(&bytes_restored_, bytes.data() + 1, sizeof bytes_restored_);
+    is_shown_ = bytes.back() != std::byte{0};
     return {};
 }
 
 // Opened with the first row, when it is clear whether there was a restore.
-Status FileSink::open_file() {
-    if (writer_ != nullptr) return {};
+Result<bool> FileSink::open_file() {
+    if (writer_ != nullptr) return true;
+    MILLRACE_TRY_ASSIGN(auto file, lock_file(partial()));
+    if (file == nullptr) {
+        MILLRACE_TRY(note_locked());
+        return false;
+    }
+    lock_at_ = lock_until_ = TimePoint::max();
+    MILLRACE_TRY(begin_at_cut(std::move(file)));
+    return true;
+}
+
+Status FileSink::begin_at_cut(std::shared_ptr<Descriptor> file) {
     const std::string path = partial();
-    constexpr mode_t kMode = 0644;
-    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, kMode);
-    if (fd < 0) return fail_errno("write", path);
-    auto file = std::make_shared<Descriptor>(fd, Descriptor::Ownership::kOwned);
     struct stat found{};
-    if (::fstat(fd, &found) != 0) return fail_errno("write", path);
+    if (::fstat(file->get(), &found) != 0) return fail_errno("write", path);
     if (static_cast<std::uint64_t>(found.st_size) < bytes_restored_)
         return fail(Code::kCorruption, "file {} has {} bytes, fewer than the snapshot's {}", path,
                     found.st_size, bytes_restored_);
     const auto length = static_cast<off_t>(bytes_restored_);
-    if (found.st_size > length && ::ftruncate(fd, length) != 0) return fail_errno("write", path);
-    if (::lseek(fd, length, SEEK_SET) < 0) return fail_errno("write", path);
-    writer_ =
-        std::make_unique<RowWriter>(std::move(file), path, std::move(encoder_), blocking_, waker_);
+    if (found.st_size > length && ::ftruncate(file->get(), length) != 0)
+        return fail_errno("write", path);
+    if (::lseek(file->get(), length, SEEK_SET) < 0) return fail_errno("write", path);
+    MILLRACE_TRY_ASSIGN(writer_, RowWriter::make(std::move(file), path, std::move(encoder_),
+                                                 blocking_, waker_, *context_));
+    return {};
+}
+
+Status FileSink::note_locked() {
+    const TimePoint now = context_->clock.now();
+    if (lock_until_ == TimePoint::max()) lock_until_ = now + kLockMax;
+    if (now >= lock_until_) {
+        return fail(Code::kUnavailable,
+                    "file {} is still being written by another job, or by an attempt that has not "
+                    "ended. Hint: give each job a path of its own",
+                    partial());
+    }
+    lock_at_ = now + kLockEvery;
     return {};
 }
 
 Result<Progress> FileSink::process(const data::BatchPtr& batch, std::uint32_t, Output&) {
-    MILLRACE_TRY(open_file());
+    MILLRACE_TRY_ASSIGN(const bool open, open_file());
+    if (!open) return Progress::kBlocked;
     MILLRACE_TRY_ASSIGN(const bool done, writer_->append(*batch, row_));
     if (!done) return Progress::kBlocked;
     row_ = 0;
@@ -96,30 +149,48 @@ Result<Progress> FileSink::process(const data::BatchPtr& batch, std::uint32_t, O
 }
 
 Result<Progress> FileSink::on_end(Output&) {
-    MILLRACE_TRY(open_file());
-    MILLRACE_TRY_ASSIGN(const bool done, writer_->sync());
+    if (is_shown_) return Progress::kDone;
+    MILLRACE_TRY_ASSIGN(const bool done, synced());
     if (!done) return Progress::kBlocked;
     if (std::rename(partial().c_str(), final_path_.c_str()) != 0)
         return fail_errno("rename to its final name the", partial());
+    is_shown_ = true;
     return Progress::kDone;
 }
 
+Result<bool> FileSink::synced() {
+    MILLRACE_TRY_ASSIGN(const bool open, open_file());
+    if (!open) return false;
+    return writer_->sync();
+}
+
 Result<Progress> FileSink::snapshot(std::uint64_t, state::SnapshotWriter& writer) {
-    MILLRACE_TRY(open_file());
-    MILLRACE_TRY_ASSIGN(const bool done, writer_->sync());
-    if (!done) return Progress::kBlocked;
-    const std::uint64_t length = bytes_restored_ + writer_->bytes();
-    std::array<std::byte, 1 + sizeof length> bytes{std::byte{kVersion}};
+    if (!is_shown_) {
+        MILLRACE_TRY_ASSIGN(const bool done, synced());
+        if (!done) return Progress::kBlocked;
+    }
+    const std::uint64_t length = bytes_restored_ + (writer_ == nullptr ? 0 : writer_->bytes());
+    std::array<std::byte, kSnapshotBytes> bytes{std::byte{kVersion}};
     std::memcpy(bytes.data() + 1, &length, sizeof length);
+    bytes.back() = is_shown_ ? std::byte{1} : std::byte{0};
     MILLRACE_TRY(writer.write(kSection, bytes));
     return Progress::kDone;
 }
 
 Status FileSink::on_tick(Output&) {
-    if (writer_ == nullptr || context_->clock.now() < flush_at_) return {};
+    if (context_->clock.now() < next_tick()) return {};
+    if (writer_ == nullptr) {
+        MILLRACE_TRY_ASSIGN(const bool open, open_file());
+        if (open) waker_->wake();
+        return {};
+    }
     MILLRACE_TRY_ASSIGN(const bool done, writer_->flush());
     flush_at_ = done ? TimePoint::max() : context_->clock.now() + kFlushAfter;
     return {};
+}
+
+TimePoint FileSink::next_tick() const {
+    return writer_ == nullptr ? lock_at_ : std::min(flush_at_, writer_->next_try());
 }
 
 void FileSink::close() noexcept {

@@ -28,6 +28,11 @@ Result<OutputSchemas> schemas(const OperatorRequest& request) {
     return OutputSchemas{.main = request.inputs[0]};
 }
 
+Result<std::vector<std::size_t>> scratch(const OperatorRequest& request) {
+    MILLRACE_TRY_ASSIGN(auto where, compile_where(request));
+    return std::vector{ExpressionEvaluator(std::move(where)).scratch_bytes()};
+}
+
 Result<std::unique_ptr<Operator>> make(const OperatorRequest& request, JobResources&) {
     MILLRACE_TRY_ASSIGN(auto where, compile_where(request));
     return std::make_unique<FilterOperator>(std::move(where));
@@ -53,7 +58,8 @@ OperatorSpec FilterOperator::spec() {
             .type = "filter",
             .doc = "Keeps the records for which a condition is true.",
             .schemas = schemas,
-            .make = make};
+            .make = make,
+            .scratch = scratch};
 }
 
 FilterOperator::FilterOperator(ExpressionProgram where) : where_(std::move(where)) {

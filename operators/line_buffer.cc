@@ -4,25 +4,23 @@
 #include <cstring>
 #include <utility>
 
+#include "runtime/base/check.h"
+
 namespace millrace::operators {
 
 Result<std::span<char>> LineBuffer::room() {
+    if (segment_.is_empty()) {
+        MILLRACE_TRY_ASSIGN(segment_, pool_.allocate(owner_, buffer_bytes(line_bytes_max_)));
+    }
     if (begin_ > 0) {
         std::memmove(data(), data() + begin_, end_ - begin_);
         end_ -= begin_;
         scanned_ -= begin_;
         begin_ = 0;
     }
-    if (segment_.size() < end_ + kReadBytes) {
-        const std::size_t most = line_bytes_max_ + 2 * kReadBytes;
-        const std::size_t wanted = std::min(std::max(segment_.size() * 2, 2 * kReadBytes), most);
-        if (wanted > segment_.size()) {
-            MILLRACE_TRY_ASSIGN(memory::Segment larger, pool_.allocate(owner_, wanted));
-            if (end_ > 0) std::memcpy(larger.data(), segment_.data(), end_);
-            segment_ = std::move(larger);
-        }
-    }
-    return std::span(data() + end_, segment_.size() - end_);
+    // What is longer than a line may be was taken out by next().
+    MILLRACE_CHECK_LT(end_, segment_.size());
+    return std::span(data() + end_, std::min(kReadBytes, segment_.size() - end_));
 }
 
 LineBuffer::Found LineBuffer::next(std::string_view& line) {

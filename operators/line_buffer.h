@@ -1,13 +1,12 @@
 // Cuts a stream of bytes into lines, in a bounded buffer of the slot.
 //
 // Bytes are read straight into room(); next() hands lines out where they lie. A line ends at "\n"
-// or
-// "\r\n". The buffer grows up to the longest line that is allowed; a longer one is skipped to its
-// end and reported once.
+// or "\r\n". The buffer holds the longest line that is allowed, though no page of it is touched
+// before a line is as long; a longer one is skipped to its end and reported once.
 //
 // Threads:    one.
 // Ownership:  owns its segment. Lines are valid until the next room().
-// Limits:     line_bytes_max; the buffer is at most that plus kReadBytes.
+// Limits:     line_bytes_max; the buffer is buffer_bytes() of that.
 // Failure:    kResourceExhausted when the slot refuses memory.
 
 #pragma once
@@ -33,10 +32,15 @@ class LineBuffer {
         kTooLong,  // A line over the limit, which was skipped.
     };
 
+    // What it takes of the slot: a line with its end, and what was read behind it.
+    [[nodiscard]] static std::size_t buffer_bytes(std::size_t line_bytes_max) {
+        return line_bytes_max + 2 * kReadBytes;
+    }
+
     LineBuffer(memory::MemoryPool& pool, memory::OwnerId owner, std::size_t line_bytes_max)
         : pool_(pool), owner_(owner), line_bytes_max_(line_bytes_max) {}
 
-    // Where to read more bytes into. Forgets the lines handed out.
+    // Where to read more bytes into, at most kReadBytes. Forgets the lines handed out.
     Result<std::span<char>> room();
     void filled(std::size_t bytes) { end_ += bytes; }
 

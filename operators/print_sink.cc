@@ -1,5 +1,6 @@
 #include "operators/print_sink.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "operators/job_resources.h"
@@ -20,6 +21,9 @@ OperatorSpec PrintSink::spec() {
             MILLRACE_TRY_ASSIGN(auto encoder, make_encoder(format, request.inputs[0]));
             return std::make_unique<PrintSink>(std::move(encoder),
                                                resources.environment().run_blocking);
+        },
+        .scratch = [](const OperatorRequest&) -> Result<std::vector<std::size_t>> {
+            return RowWriter::scratch();
         }};
 }
 
@@ -29,9 +33,9 @@ PrintSink::PrintSink(std::unique_ptr<RecordEncoder> encoder, RunBlocking blockin
 Status PrintSink::open(OperatorContext& context) {
     context_ = &context;
     waker_ = std::make_shared<DetachableWaker>(context.waker);
-    writer_ =
-        std::make_unique<RowWriter>(std::make_shared<Descriptor>(fd_, Descriptor::Ownership::kLent),
-                                    "standard output", std::move(encoder_), blocking_, waker_);
+    auto output = std::make_shared<Descriptor>(fd_, Descriptor::Ownership::kLent);
+    MILLRACE_TRY_ASSIGN(writer_, RowWriter::make(std::move(output), "standard output",
+                                                 std::move(encoder_), blocking_, waker_, context));
     return {};
 }
 
@@ -52,11 +56,16 @@ Result<Progress> PrintSink::on_end(Output&) { return flushed(); }
 
 Result<Progress> PrintSink::snapshot(std::uint64_t, state::SnapshotWriter&) { return flushed(); }
 
+// A write under way rings when it ends, one without room is tried again by itself.
 Status PrintSink::on_tick(Output&) {
-    if (context_->clock.now() < flush_at_) return {};
+    if (context_->clock.now() < next_tick()) return {};
     MILLRACE_TRY_ASSIGN(const bool done, writer_->flush());
     flush_at_ = done ? TimePoint::max() : context_->clock.now() + kFlushAfter;
     return {};
+}
+
+TimePoint PrintSink::next_tick() const {
+    return writer_ == nullptr ? TimePoint::max() : std::min(flush_at_, writer_->next_try());
 }
 
 void PrintSink::close() noexcept {

@@ -38,13 +38,13 @@ class PrintSink final : public Step {
     Result<Progress> on_end(Output& output) override;
     Result<Progress> snapshot(std::uint64_t checkpoint_id, state::SnapshotWriter& writer) override;
     Status on_tick(Output& output) override;
-    [[nodiscard]] TimePoint next_tick() const override { return flush_at_; }
+    [[nodiscard]] TimePoint next_tick() const override;
     void close() noexcept override;
 
   private:
     Result<Progress> flushed();
 
-    std::unique_ptr<RecordEncoder> encoder_;  // Until open().
+    std::unique_ptr<RecordEncoder> encoder_;  // Until open() succeeds.
     const RunBlocking blocking_;
     const int fd_;
     OperatorContext* context_ = nullptr;

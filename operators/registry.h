@@ -52,6 +52,9 @@ struct OperatorSpec {
     Result<OutputSchemas> (*schemas)(const OperatorRequest& request) = nullptr;
     Result<std::unique_ptr<Operator>> (*make)(const OperatorRequest& request,
                                               JobResources& resources) = nullptr;
+    // The segments that it takes of the slot beside batches, at most at the same time; they are
+    // reserved at deployment. Null: none. The contract suite compares.
+    Result<std::vector<std::size_t>> (*scratch)(const OperatorRequest& request) = nullptr;
 };
 
 class Registry {

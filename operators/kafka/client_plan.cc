@@ -48,18 +48,33 @@ ClientKey key_of(const proto::Job& job, const proto::Sink& sink) {
             .properties = pairs_of(sink.kafka().properties())};
 }
 
+KafkaProperties connection_properties(const proto::Job& job, const std::string& cluster) {
+    for (const proto::KafkaCluster& known : job.kafka().clusters()) {
+        if (known.name() == cluster) return pairs_of(known.properties());
+    }
+    return {};
+}
+
 class ClientList {
   public:
+    explicit ClientList(const proto::Job& job) : job_(job) {}
+
     PlannedClient& of(ClientKey key) {
         const auto found = std::find(keys_.begin(), keys_.end(), key);
         if (found != keys_.end()) return clients_[static_cast<std::size_t>(found - keys_.begin())];
-        clients_.push_back({.role = key.role, .cluster = key.cluster, .nodes = {}, .readers = 0});
+        clients_.push_back({.role = key.role,
+                            .cluster = key.cluster,
+                            .nodes = {},
+                            .readers = 0,
+                            .connection = connection_properties(job_, key.cluster),
+                            .properties = key.properties});
         keys_.push_back(std::move(key));
         return clients_.back();
     }
     std::vector<PlannedClient> take() { return std::move(clients_); }
 
   private:
+    const proto::Job& job_;
     std::vector<ClientKey> keys_;
     std::vector<PlannedClient> clients_;
 };
@@ -74,7 +89,7 @@ std::size_t count(const std::vector<PlannedClient>& clients, KafkaRole role) {
 
 std::vector<PlannedClient> plan_clients(const proto::Job& job,
                                         const std::function<bool(std::string_view node)>& is_here) {
-    ClientList clients;
+    ClientList clients(job);
     for (const proto::Source& source : job.sources()) {
         if (!source.has_kafka() || !is_here(source.name())) continue;
         PlannedClient& client = clients.of(key_of(job, source));
@@ -126,6 +141,21 @@ Result<KafkaMemory> fit_clients(const std::vector<PlannedClient>& clients, std::
     };
     return KafkaMemory{.consumer_bytes = scaled(least.consumer_bytes, usual.consumer_bytes),
                        .producer_bytes = scaled(least.producer_bytes, usual.producer_bytes)};
+}
+
+Status check_properties(const std::vector<PlannedClient>& clients, const KafkaMemory& memory) {
+    for (const PlannedClient& client : clients) {
+        Status fits = check_queue_properties(
+            {.connection = {.name = client.cluster, .brokers = {}, .properties = client.connection},
+             .role = client.role,
+             .group = {},
+             .node_properties = client.properties,
+             .memory = memory,
+             .readers = client.readers});
+        if (!fits)
+            return std::unexpected(std::move(fits).error().with_context(client.nodes.front()));
+    }
+    return {};
 }
 
 }  // namespace millrace::operators

@@ -6,7 +6,8 @@
 // Threads:    pure.
 // Ownership:  none.
 // Limits:     KafkaMemory for each client; never less than kConsumerBytesMin, kProducerBytesMin.
-// Failure:    kResourceExhausted with the numbers and the key to raise.
+// Failure:    kResourceExhausted with the numbers and the key to raise; kInvalidOption for
+//             properties that ask for more than a client gets.
 
 #pragma once
 
@@ -36,6 +37,8 @@ struct PlannedClient {
     std::string cluster;
     std::vector<std::string> nodes;  // The sources or sinks that share it.
     std::size_t readers = 0;         // Subtasks of those sources.
+    KafkaProperties connection;      // Of the cluster, as far as the job's file says.
+    KafkaProperties properties;      // Of the nodes.
 };
 
 // The clients of those nodes of `job` that `is_here` says yes to.
@@ -50,5 +53,8 @@ struct PlannedClient {
 // The usual sizes if they fit in `bytes_free`; else what there is, divided in proportion. Errors:
 // kResourceExhausted when that would be less than the smallest sizes.
 Result<KafkaMemory> fit_clients(const std::vector<PlannedClient>& clients, std::size_t bytes_free);
+// Whether the properties of each keep its queues within `memory`. A source that feeds a canonical
+// order has a queue for each partition, and is looked at again when these are known.
+Status check_properties(const std::vector<PlannedClient>& clients, const KafkaMemory& memory);
 
 }  // namespace millrace::operators

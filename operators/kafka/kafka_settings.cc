@@ -136,6 +136,19 @@ Status check_queue_limits(const rd_kafka_conf_t& conf, const KafkaSettings& sett
     return check_limit(conf, "fetch.max.bytes", kFetchBytesMax);
 }
 
+constexpr std::array<std::string_view, 4> kQueueProperties = {
+    "fetch.max.bytes", "queue.buffering.max.kbytes", "queued.max.messages.kbytes",
+    "queued.min.messages"};
+
+Status set_queue_properties(rd_kafka_conf_t& conf, const KafkaProperties& properties) {
+    for (const auto& [name, value] : properties) {
+        if (std::find(kQueueProperties.begin(), kQueueProperties.end(), name) !=
+            kQueueProperties.end())
+            MILLRACE_TRY(set(conf, name, value));
+    }
+    return {};
+}
+
 }  // namespace
 
 FetchQueueLimits fetch_queue_limits(const KafkaMemory& memory, std::size_t readers) {
@@ -183,6 +196,15 @@ Result<KafkaConf> make_conf(const KafkaSettings& settings) {
     if (settings.role != KafkaRole::kSink)
         MILLRACE_TRY(set(*conf, "group.id", settings.group.empty() ? "millrace" : settings.group));
     return conf;
+}
+
+Status check_queue_properties(const KafkaSettings& settings) {
+    KafkaConf conf(rd_kafka_conf_new());
+    if (settings.role == KafkaRole::kSource) MILLRACE_TRY(set_all(*conf, kDefaultsOfSources));
+    MILLRACE_TRY(set_queue_limits(*conf, settings));
+    MILLRACE_TRY(set_queue_properties(*conf, settings.connection.properties));
+    MILLRACE_TRY(set_queue_properties(*conf, settings.node_properties));
+    return check_queue_limits(*conf, settings);
 }
 
 std::string kafka_library_version() { return rd_kafka_version_str(); }

@@ -78,6 +78,10 @@ struct KafkaSettings {
 // Errors: kInvalidOption for an unknown property, a bad value, or one that Millrace sets itself.
 Result<KafkaConf> make_conf(const KafkaSettings& settings);
 
+// Whether the queues that the properties ask for stay within `settings.memory`; the part of
+// make_conf() that can be told before secrets and brokers are known. Errors: kInvalidOption.
+Status check_queue_properties(const KafkaSettings& settings);
+
 // The librdkafka found at run time.
 [[nodiscard]] std::string kafka_library_version();
 // True from 2.3 on: a full queue is looked at again after milliseconds, not after up to a second.

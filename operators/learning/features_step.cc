@@ -76,6 +76,15 @@ Result<OutputSchemas> schemas(const OperatorRequest& request) {
     return OutputSchemas{.main = std::move(schema)};
 }
 
+Result<std::vector<std::size_t>> scratch(const OperatorRequest& request) {
+    std::size_t words = 0;
+    for (const std::string& name : request.feature_sets) {
+        MILLRACE_TRY_ASSIGN(const auto set, make_set(request.job, name, *request.inputs[0]));
+        words = std::max(words, set.compiler.scratch_words());
+    }
+    return std::vector<std::size_t>(words == 0 ? 0 : 1, words * sizeof(std::uint64_t));
+}
+
 Result<std::unique_ptr<Operator>> make(const OperatorRequest& request, JobResources&) {
     std::vector<FeaturesStep::Set> sets;
     for (const std::string& name : request.feature_sets) {
@@ -104,7 +113,8 @@ OperatorSpec FeaturesStep::spec() {
             .type = "features",
             .doc = "Compiles records into sparse feature vectors.",
             .schemas = schemas,
-            .make = make};
+            .make = make,
+            .scratch = scratch};
 }
 
 FeaturesStep::FeaturesStep(std::vector<Set> sets, data::SchemaPtr schema)

@@ -60,6 +60,20 @@ Result<OutputSchemas> schemas(const OperatorRequest& request) {
     return OutputSchemas{.main = std::move(schema)};
 }
 
+// The values of features that a learner wants scaled.
+std::size_t scaled_bytes(const SharedModel::Options& options) {
+    return options.scaled_columns > 0 ? options.entries_max() * sizeof(float) : 0;
+}
+
+Result<std::vector<std::size_t>> scratch(const OperatorRequest& request) {
+    std::size_t most = 0;
+    for (const std::string& model : request.job.steps(request.declared).predict().models()) {
+        MILLRACE_TRY_ASSIGN(const auto options, shared_model_options(request.job, model));
+        most = std::max(most, scaled_bytes(options));
+    }
+    return std::vector<std::size_t>(most == 0 ? 0 : 1, most);
+}
+
 Result<std::unique_ptr<Operator>> make(const OperatorRequest& request, JobResources& resources) {
     const proto::PredictStep& step = request.job.steps(request.declared).predict();
     const data::Schema& input = *request.inputs[0];
@@ -84,7 +98,8 @@ OperatorSpec PredictStep::spec() {
             .type = "predict",
             .doc = "Scores records with models.",
             .schemas = schemas,
-            .make = make};
+            .make = make,
+            .scratch = scratch};
 }
 
 PredictStep::PredictStep(std::vector<Target> targets, std::vector<std::size_t> kept,
@@ -96,11 +111,8 @@ Status PredictStep::open(OperatorContext& context) {
     predictions_ =
         &context.metrics.counter("millrace_model_predictions_total", "Rows scored, once a model.");
     std::size_t scratch = 0;
-    for (const Target& target : targets_) {
-        if (target.model->options().scaled_columns > 0) {
-            scratch = std::max(scratch, target.model->options().entries_max() * sizeof(float));
-        }
-    }
+    for (const Target& target : targets_)
+        scratch = std::max(scratch, scaled_bytes(target.model->options()));
     if (scratch == 0) return {};
     MILLRACE_TRY_ASSIGN(scaled_values_, context.slot.allocate(context.owner, scratch));
     return {};

@@ -52,7 +52,7 @@ std::vector<cli::TaskSum> task_sums(const taskmanager::DeploymentNeed& need,
         cli::TaskSum& sum = sums[task.placement.vertex];
         sum.name = graph.vertices[task.placement.vertex].name;
         ++sum.count;
-        sum.working_set_bytes = task.working_set_bytes;
+        sum.working_set_bytes = task.working_set_bytes();
         sum.buffers_required += task.buffers.required;
         sum.buffers_target += task.buffers.target;
     }

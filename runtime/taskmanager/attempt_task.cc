@@ -60,14 +60,31 @@ Status AttemptTask::build(const Plan& plan) {
     return add_operators(plan);
 }
 
-Status AttemptTask::reserve(const Plan& plan, std::size_t bytes) {
-    MILLRACE_TRY_ASSIGN(owner_, slot_.owner({.job = plan.job.name(),
-                                             .operator_name = vertex_.name,
-                                             .subtask = placement_.subtask,
-                                             .purpose = memory::Purpose::kBatch}));
-    MILLRACE_TRY_ASSIGN(working_set_, slot_.reserve(*owner_, bytes));
-    batches_.emplace(slot_, *owner_);
+Status AttemptTask::reserve(const Plan& plan, const TaskNeed& need) {
+    memory::OwnerTag tag{.job = plan.job.name(),
+                         .operator_name = vertex_.name,
+                         .subtask = placement_.subtask,
+                         .purpose = memory::Purpose::kBatch};
+    MILLRACE_TRY_ASSIGN(const memory::OwnerId batches, reserve(tag, need.batch_bytes));
+    batches_.emplace(slot_, batches);
+    for (const std::uint32_t index : vertex_.operators) {
+        const graph::OperatorNode& node = plan.graph.operators[index];
+        const auto found = std::ranges::find(need.scratch, index, &ScratchNeed::op);
+        tag.operator_name = node.name;
+        tag.purpose = node.kind == graph::OperatorKind::kSource ? memory::Purpose::kDecode
+                                                                : memory::Purpose::kScratch;
+        MILLRACE_TRY_ASSIGN(scratch_[index],
+                            reserve(tag, found == need.scratch.end() ? 0 : found->bytes));
+    }
     return {};
+}
+
+Result<memory::OwnerId> AttemptTask::reserve(memory::OwnerTag tag, std::size_t bytes) {
+    MILLRACE_TRY_ASSIGN(const memory::OwnerId owner, slot_.owner(tag));
+    if (bytes == 0) return owner;
+    MILLRACE_TRY_ASSIGN(auto reservation, slot_.reserve(owner, bytes));
+    working_set_.push_back(std::move(reservation));
+    return owner;
 }
 
 std::unique_ptr<task::ErrorRows> AttemptTask::make_errors(const Plan& plan) {
@@ -134,7 +151,7 @@ operators::OperatorContext AttemptTask::context_for(const Plan& plan, std::uint3
             .waker = *task_,
             .batches = *batches_,
             .slot = slot_,
-            .owner = *owner_,
+            .owner = scratch_.at(index),
             .metrics = *operator_metrics_.back(),
             .resources = plan.resources};
 }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@
 #include "runtime/graph/schedule.h"
 #include "runtime/task/task.h"
 #include "runtime/taskmanager/channel_table.h"
+#include "runtime/taskmanager/deployment_need.h"
 #include "runtime/taskmanager/shared_bad_records.h"
 #include "runtime/taskmanager/stream_schemas.h"
 
@@ -53,7 +55,7 @@ class AttemptTask {
     ~AttemptTask();
 
     // Reserves the working set; afterwards channels can be made for this task.
-    Status reserve(const Plan& plan, std::size_t bytes);
+    Status reserve(const Plan& plan, const TaskNeed& need);
     [[nodiscard]] SubtaskEnds ends() { return {.memory = &*batches_, .waker = &bell_}; }
     // Builds the operators; the channels have been made.
     Status build(const Plan& plan);
@@ -76,6 +78,8 @@ class AttemptTask {
     std::unique_ptr<task::ErrorRows> make_errors(const Plan& plan);
     std::unique_ptr<task::InputGate> make_gate(const Plan& plan, std::uint32_t index) const;
     operators::OperatorContext context_for(const Plan& plan, std::uint32_t index);
+    // One of its tags in the slot, with `bytes` reserved.
+    Result<memory::OwnerId> reserve(memory::OwnerTag tag, std::size_t bytes);
     [[nodiscard]] metrics::Labels labels(const Plan& plan) const;
     [[nodiscard]] std::uint64_t rows_written() const;
     static std::vector<operators::Split> splits_of(const proto::SourceSplits& splits);
@@ -96,8 +100,8 @@ class AttemptTask {
     const graph::Vertex& vertex_;
     memory::SlotMemory& slot_;
     Bell bell_;
-    std::optional<memory::OwnerId> owner_;
-    std::optional<memory::Reservation> working_set_;
+    std::vector<memory::Reservation> working_set_;
+    std::map<std::uint32_t, memory::OwnerId> scratch_;  // By operator of the graph.
     std::optional<data::BatchMemory> batches_;
     std::vector<std::unique_ptr<metrics::MetricGroup>> operator_metrics_;
     std::vector<const metrics::MetricGroup*> sinks_;  // Of the sinks among them.

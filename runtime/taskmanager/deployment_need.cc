@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "memory/byte_size.h"
 #include "operators/learning/model_plan.h"
@@ -11,6 +12,7 @@
 #include "runtime/data/batch.h"
 #include "runtime/graph/ordered_input.h"
 #include "runtime/taskmanager/order_plan.h"
+#include "runtime/taskmanager/stream_schemas.h"
 
 namespace millrace::taskmanager {
 namespace {
@@ -63,10 +65,16 @@ class Summation {
 
     Result<DeploymentNeed> run() {
         MILLRACE_TRY(add_models());
+        MILLRACE_TRY_ASSIGN(const StreamSchemas schemas,
+                            resolve_schemas(job_, graph_, operators::builtin_operators()));
         for (const graph::Placement& p : placements_) {
             if (p.taskmanager != self_) continue;
-            MILLRACE_TRY_ASSIGN(const memory::BufferNeed buffers, buffers_of(p.vertex));
-            need_.tasks.push_back({.placement = p, .working_set_bytes = 0, .buffers = buffers});
+            MILLRACE_TRY_ASSIGN(memory::BufferNeed buffers, buffers_of(p.vertex));
+            MILLRACE_TRY_ASSIGN(auto scratch, scratch_of(schemas, p.vertex));
+            need_.tasks.push_back({.placement = p,
+                                   .batch_bytes = 0,
+                                   .scratch = std::move(scratch),
+                                   .buffers = buffers});
         }
         for (std::size_t window = kWindowBytesMax; window >= kWindowBytesMin; window /= 2) {
             set_window(window);
@@ -95,9 +103,26 @@ class Summation {
     void set_window(std::size_t window) {
         need_.window_bytes = window;
         for (TaskNeed& task : need_.tasks) {
-            task.working_set_bytes = whole_pages(
-                working_set_bytes(graph_, task.placement.vertex, window), capacity_.page_bytes);
+            task.batch_bytes = whole_pages(batch_bytes(graph_, task.placement.vertex, window),
+                                           capacity_.page_bytes);
         }
+    }
+
+    [[nodiscard]] Result<std::vector<ScratchNeed>> scratch_of(const StreamSchemas& schemas,
+                                                              std::uint32_t vertex) const {
+        std::vector<ScratchNeed> needs;
+        for (const std::uint32_t op : graph_.vertices[vertex].operators) {
+            const operators::OperatorRequest request = request_for(job_, graph_, schemas, op);
+            MILLRACE_TRY_ASSIGN(const operators::OperatorSpec* spec,
+                                operators::builtin_operators().find(request));
+            if (spec->scratch == nullptr) continue;
+            MILLRACE_TRY_ASSIGN(const auto segments, spec->scratch(request));
+            ScratchNeed need{.op = op, .bytes = 0};
+            for (const std::size_t bytes : segments)
+                need.bytes += whole_pages(bytes, capacity_.page_bytes);
+            if (need.bytes > 0) needs.push_back(need);
+        }
+        return needs;
     }
 
     [[nodiscard]] bool slots_fit() const {
@@ -176,6 +201,12 @@ Status check_slots(const DeploymentNeed& need, const Capacity& capacity) {
 
 }  // namespace
 
+std::size_t TaskNeed::working_set_bytes() const {
+    std::size_t sum = batch_bytes;
+    for (const ScratchNeed& one : scratch) sum += one.bytes;
+    return sum;
+}
+
 std::size_t DeploymentNeed::model_bytes() const {
     std::size_t sum = 0;
     for (const ModelNeed& model : models) sum += model.bytes;
@@ -190,7 +221,7 @@ memory::BufferNeed DeploymentNeed::buffers() const {
 
 std::map<std::uint32_t, std::size_t> DeploymentNeed::bytes_by_slot(std::size_t page_bytes) const {
     std::map<std::uint32_t, std::size_t> slots;
-    for (const TaskNeed& task : tasks) slots[task.placement.slot] += task.working_set_bytes;
+    for (const TaskNeed& task : tasks) slots[task.placement.slot] += task.working_set_bytes();
     // As MemoryManager::open_account() divides: pages that do not divide come from the first slots.
     for (const ModelNeed& model : models) {
         const std::size_t pages = model.bytes / page_bytes;
@@ -222,11 +253,11 @@ Status check_fit(const DeploymentNeed& need, const Capacity& capacity) {
     }
     const auto fitted = operators::fit_clients(need.clients, capacity.task_bytes_free);
     if (!fitted) return std::unexpected(fitted.error());
-    return {};
+    return operators::check_properties(need.clients, *fitted);
 }
 
-std::size_t working_set_bytes(const graph::JobGraph& graph, std::uint32_t vertex,
-                              std::size_t window_bytes) {
+std::size_t batch_bytes(const graph::JobGraph& graph, std::uint32_t vertex,
+                        std::size_t window_bytes) {
     // The batch that each operator is making.
     std::size_t sum = graph.vertices[vertex].operators.size() * kBatchBytes;
     for (const graph::LinkIndex link : graph.outputs_of(vertex)) {

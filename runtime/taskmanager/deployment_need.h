@@ -4,7 +4,8 @@
 // TaskManager deploys by them, so the three cannot disagree.
 //
 //   models          an account each, filled in equal parts from the job's slots here
-//   working sets    batches and windows of each task, from its slot; what models leave
+//   working sets    batches and windows of each task, and its operators' scratch, from its slot;
+//                   what models leave
 //   network buffers floors of gates and partitions with ends in other TaskManagers
 //   Kafka clients   queues, from the task region
 //
@@ -51,10 +52,19 @@ struct ModelNeed {
     std::size_t bytes = 0;  // Of its account, in whole pages.
 };
 
+// What an operator holds beside batches.
+struct ScratchNeed {
+    std::uint32_t op = 0;   // Index in the graph.
+    std::size_t bytes = 0;  // In whole pages.
+};
+
 struct TaskNeed {
     graph::Placement placement;
-    std::size_t working_set_bytes = 0;  // In whole pages.
+    std::size_t batch_bytes = 0;       // In whole pages.
+    std::vector<ScratchNeed> scratch;  // Of its operators that hold some.
     memory::BufferNeed buffers;
+
+    [[nodiscard]] std::size_t working_set_bytes() const;
 };
 
 struct DeploymentNeed {
@@ -78,11 +88,12 @@ Result<DeploymentNeed> need_of(const proto::Job& job, const graph::JobGraph& gra
                                std::span<const graph::Placement> placements, std::uint32_t self,
                                const Capacity& capacity);
 
-// Errors: kResourceExhausted.
+// Errors: kResourceExhausted; kInvalidOption for properties of Kafka clients that ask for more than
+// these get.
 Status check_fit(const DeploymentNeed& need, const Capacity& capacity);
 
 // Bytes that one task may hold in batches and windows, summed with its reasons.
-[[nodiscard]] std::size_t working_set_bytes(const graph::JobGraph& graph, std::uint32_t vertex,
-                                            std::size_t window_bytes);
+[[nodiscard]] std::size_t batch_bytes(const graph::JobGraph& graph, std::uint32_t vertex,
+                                      std::size_t window_bytes);
 
 }  // namespace millrace::taskmanager

@@ -54,7 +54,7 @@ RunBlocking submit_to(task::BlockingPool& pool) {
 }  // namespace
 
 JobAttempt::JobAttempt(TaskManagerMeans means, Callbacks callbacks)
-    : means_(means), callbacks_(std::move(callbacks)) {}
+    : means_(means), callbacks_(std::move(callbacks)), slow_work_(means_.blocking) {}
 
 JobAttempt::~JobAttempt() {
     MILLRACE_CHECK(tasks_.empty());
@@ -132,7 +132,7 @@ Status JobAttempt::build_resources(const proto::DeployTasks& message) {
         operators::JobResources::Environment{.clock = means_.clock,
                                              .metrics = means_.metrics,
                                              .kafka_memory = need_.kafka,
-                                             .run_blocking = submit_to(means_.blocking),
+                                             .run_blocking = slow_work_.entry(),
                                              .ask_brokers = submit_to(means_.questions),
                                              .connect_lines = line_connector(means_.network),
                                              .split_count = split_count(message)},
@@ -200,7 +200,7 @@ Status JobAttempt::build_tasks(const proto::DeployTasks& message) {
     for (const TaskNeed& task : need_.tasks) {
         const graph::Placement& p = task.placement;
         tasks_.push_back(std::make_unique<AttemptTask>(plan, p, means_.memory.slot(p.slot)));
-        MILLRACE_TRY(tasks_.back()->reserve(plan, task.working_set_bytes));
+        MILLRACE_TRY(tasks_.back()->reserve(plan, task));
         channels.ends[{p.vertex, p.subtask}] = tasks_.back()->ends();
     }
     MILLRACE_TRY(channels_->build(channels, means_.network_buffers, means_.data_plane));
@@ -276,20 +276,24 @@ void JobAttempt::task_ended(const task::Task& task, task::TaskState state,
     if (tasks_inside_ == 0) close();
 }
 
-// Closing a Kafka client may take seconds, so it happens on a thread that may block.
+// Writes under way hold memory of the slots, so they come first. Closing a Kafka client may take
+// seconds, so that happens on a thread that may block.
 void JobAttempt::close() {
     state_ = State::kClosing;
-    const auto work = [this] {
-        std::string leak = tear_down();
-        means_.loop.post([this, alive = alive_, leak = std::move(leak)] {
-            if (!*alive) return;
-            state_ = State::kClosed;
-            // A copy: the call destroys this attempt.
-            const auto on_closed = callbacks_.on_closed;
-            on_closed(leak);
-        });
-    };
-    if (!means_.blocking.submit(work)) work();
+    slow_work_.close([this] {
+        if (!means_.blocking.submit([this] { finish(); })) finish();
+    });
+}
+
+void JobAttempt::finish() {
+    std::string leak = tear_down();
+    means_.loop.post([this, alive = alive_, leak = std::move(leak)] {
+        if (!*alive) return;
+        state_ = State::kClosed;
+        // A copy: the call destroys this attempt.
+        const auto on_closed = callbacks_.on_closed;
+        on_closed(leak);
+    });
 }
 
 void JobAttempt::finish_closing() {

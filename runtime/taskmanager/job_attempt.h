@@ -35,6 +35,7 @@
 #include "runtime/net/event_loop.h"
 #include "runtime/task/blocking_pool.h"
 #include "runtime/task/task.h"
+#include "runtime/task/work_gate.h"
 #include "runtime/task/worker_pool.h"
 #include "runtime/taskmanager/channel_table.h"
 #include "runtime/taskmanager/deployment_need.h"
@@ -111,6 +112,8 @@ class JobAttempt final : private task::TaskListener {
     void task_ended(const task::Task& task, task::TaskState state,
                     const std::optional<Error>& error);
     void close();
+    // On a thread that may block: gives everything back, and has the loop told.
+    void finish();
     // Gives everything back; names what did not come back.
     [[nodiscard]] std::string tear_down();
 
@@ -133,6 +136,7 @@ class JobAttempt final : private task::TaskListener {
     std::uint32_t self_ = 0;
     DeploymentNeed need_;
 
+    task::WorkGate slow_work_;                         // Writes of its sinks.
     std::optional<memory::Reservation> kafka_queues_;  // Before the clients, which use it.
     std::unique_ptr<operators::JobResources> resources_;
     std::vector<memory::Account*> accounts_;

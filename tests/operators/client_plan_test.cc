@@ -123,5 +123,43 @@ TEST_CASE("A job without Kafka needs nothing of the task region", "[operators][c
     REQUIRE(bytes_of({}, KafkaMemory{}) == 0);
 }
 
+void set_property(google::protobuf::RepeatedPtrField<proto::Property>& all, const char* name,
+                  const char* value) {
+    proto::Property& property = *all.Add();
+    property.set_name(name);
+    property.set_value(value);
+}
+
+TEST_CASE("Properties may not ask for longer queues than a client gets",
+          "[operators][client_plan]") {
+    proto::Job job = two_of_each();
+    REQUIRE(check_properties(plan(job), {}));
+    auto& source = *job.mutable_sources(1)->mutable_kafka();
+    // A client of 64 MiB sets 8 aside for an answer; half of the rest is for the bytes of records,
+    // divided among its two readers: 14 MiB, 14,336 KiB.
+    SECTION("up to the last kilobyte of the reader's share") {
+        set_property(*source.mutable_properties(), "queued.max.messages.kbytes", "14336");
+        REQUIRE(check_properties(plan(job), {}));
+    }
+    SECTION("not one more, in the node's name") {
+        set_property(*source.mutable_properties(), "queued.max.messages.kbytes", "14337");
+        const Status refused = check_properties(plan(job), {});
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().code == Code::kInvalidOption);
+        CHECK_THAT(refused.error().message,
+                   Catch::StartsWith("views: ") &&
+                       Contains("queued.max.messages.kbytes is 14337, and the memory of this "
+                                "client allows 14336"));
+    }
+    SECTION("nor by the connection") {
+        proto::KafkaCluster& cluster = *job.mutable_kafka()->add_clusters();
+        cluster.set_name("only");
+        set_property(*cluster.mutable_properties(), "queue.buffering.max.kbytes", "32769");
+        const Status refused = check_properties(plan(job), {});
+        REQUIRE_FALSE(refused);
+        CHECK_THAT(refused.error().message, Catch::StartsWith("out: ") && Contains("allows 32768"));
+    }
+}
+
 }  // namespace
 }  // namespace millrace::operators

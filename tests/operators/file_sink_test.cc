@@ -9,6 +9,7 @@
 #include "blocking_thread.h"
 #include "operator_world.h"
 #include "runtime/state/memory_snapshot.h"
+#include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
 
 namespace millrace::operators {
@@ -44,9 +45,9 @@ struct FileSinkWorld {
 
     SystemClock clock;
     OperatorWorld world{clock};
+    test::BlockingThread blocking;  // Its work holds memory of the world.
     FileSink sink;
     CollectingOutput out;
-    test::BlockingThread blocking;
 };
 
 std::string content(const std::string& path) {
@@ -114,6 +115,80 @@ TEST_CASE("FileSink begins anew without a snapshot", "[operators][file_sink]") {
     world.write({{"1", "x"}});
     world.end();
     CHECK(content(path) == "1|x\n");
+}
+
+// Keeps slow work for later.
+struct LateWork {
+    RunBlocking submit() {
+        return [this](std::function<void()> one) {
+            work.push_back(std::move(one));
+            return Status();
+        };
+    }
+    std::vector<std::function<void()>> work;
+};
+
+TEST_CASE("FileSink waits for a write of the attempt before, which lands nowhere else",
+          "[operators][file_sink]") {
+    const support::TempDir folder;
+    const std::string path = (folder.path() / "out.jsonl").string();
+    const SystemClock clock;
+    LateWork late;
+    OperatorWorld old_world(clock);
+    {
+        CollectingOutput out;
+        FileSink old(path, std::make_unique<test::BarEncoder>(), late.submit());
+        REQUIRE(old.open(old_world.context()));
+        const auto batch = test::text_batch(old_world, test::text_schema({"a"}), {{"old"}});
+        REQUIRE(old.process(batch, 0, out) == Progress::kDone);
+        REQUIRE(old.on_end(out) == Progress::kBlocked);
+        old.close();
+    }
+    REQUIRE(late.work.size() == 1);
+    FileSinkWorld next(path);
+    const auto batch = test::text_batch(next.world, test::text_schema({"a"}), {{"new"}});
+    CHECK(next.sink.process(batch, 0, next.out) == Progress::kBlocked);
+    CHECK(next.sink.next_tick() <= next.clock.now() + FileSink::kLockEvery);
+    const std::uint64_t rings = next.world.bell.rings();
+    late.work.front()();
+    late.work.clear();
+    test::eventually(next.world.bell, [&] {
+        if (next.clock.now() >= next.sink.next_tick()) REQUIRE(next.sink.on_tick(next.out));
+        return next.world.bell.rings() != rings;
+    });
+    next.write({{"new", "x"}});
+    next.end();
+    CHECK(content(path) == "new|x\n");
+}
+
+TEST_CASE("FileSink gives up when its file stays another writer's", "[operators][file_sink]") {
+    const support::TempDir folder;
+    const std::string path = (folder.path() / "out.jsonl").string();
+    FileSinkWorld first(path);
+    first.write({{"1", "x"}});
+    millrace::test::ManualClock clock;
+    OperatorWorld world(clock);
+    CollectingOutput out;
+    FileSink second(path, std::make_unique<test::BarEncoder>(), first.blocking.submit());
+    REQUIRE(second.open(world.context()));
+    REQUIRE(second.on_end(out) == Progress::kBlocked);
+    clock.advance(FileSink::kLockMax);
+    const Status ticked = second.on_tick(out);
+    REQUIRE_FALSE(ticked);
+    CHECK(ticked.error().code == Code::kUnavailable);
+    CHECK_THAT(ticked.error().message, Catch::Contains(path + ".partial is still being written"));
+    second.close();
+}
+
+TEST_CASE("FileSink takes its buffers from the slot and gives them back",
+          "[operators][file_sink]") {
+    const support::TempDir folder;
+    FileSinkWorld world((folder.path() / "out.jsonl").string());
+    const std::size_t before = world.world.memory.slot().bytes_in_use();
+    world.end();
+    CHECK(world.world.memory.slot().bytes_in_use() == before + 2 * RowWriter::kBufferBytes);
+    world.sink.close();
+    CHECK(world.world.memory.slot().bytes_in_use() == before);
 }
 
 TEST_CASE("FileSink names the file that it cannot write", "[operators][file_sink]") {

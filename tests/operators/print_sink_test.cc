@@ -49,10 +49,10 @@ struct PrintWorld {
 
     SystemClock clock;
     OperatorWorld world{clock};
+    test::BlockingThread blocking;  // Its work holds memory of the world.
     std::array<int, 2> pipe{};
     std::unique_ptr<PrintSink> sink;
     CollectingOutput out;
-    test::BlockingThread blocking;
 };
 
 }  // namespace
@@ -101,6 +101,42 @@ TEST_CASE("PrintSink that is closed while nobody reads lets its thread go",
     std::atomic<bool> is_free{false};
     (void)world.blocking.submit()([&] { is_free = true; });
     test::eventually(world.world.bell, [&] { return is_free.load(); });
+}
+
+TEST_CASE("PrintSink that nobody reads lets others have its thread, and goes on when somebody does",
+          "[operators][print_sink]") {
+    PrintWorld world;
+    const std::string line(1000, 'x');
+    const auto batch = test::text_batch(world.world, test::text_schema({"a"}),
+                                        std::vector<std::vector<std::string>>(1000, {line}));
+    const auto process = [&] { return world.sink->process(batch, 0, world.out); };
+    const auto tick_if_due = [&] {
+        if (world.clock.now() >= world.sink->next_tick()) REQUIRE(world.sink->on_tick(world.out));
+    };
+    REQUIRE_FALSE(world.call(process));
+    // More than once: it is tried again, and given up again.
+    for (int i = 0; i < 3; ++i) {
+        std::atomic<bool> had_its_turn{false};
+        REQUIRE(world.blocking.submit()([&] { had_its_turn = true; }));
+        test::eventually(world.world.bell, [&] {
+            tick_if_due();
+            return had_its_turn.load();
+        });
+        CHECK_FALSE(world.call(process));
+    }
+    std::thread reader([&] {
+        const std::string text = world.read_pipe(1001 * 1000);
+        CHECK(std::count(text.begin(), text.end(), '\n') == 1000);
+    });
+    test::eventually(world.world.bell, [&] {
+        tick_if_due();
+        return world.call(process);
+    });
+    test::eventually(world.world.bell, [&] {
+        tick_if_due();
+        return world.call([&] { return world.sink->on_end(world.out); });
+    });
+    reader.join();
 }
 
 TEST_CASE("PrintSink fails when nobody can read any more", "[operators][print_sink]") {

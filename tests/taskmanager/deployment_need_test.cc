@@ -80,7 +80,7 @@ TEST_CASE("The click job needs its models, working sets and two Kafka clients, n
     std::size_t sum = 0;
     for (const auto& [slot, bytes] : slots) sum += bytes;
     std::size_t working_sets = 0;
-    for (const TaskNeed& task : need.tasks) working_sets += task.working_set_bytes;
+    for (const TaskNeed& task : need.tasks) working_sets += task.working_set_bytes();
     CHECK(sum == need.model_bytes() + working_sets);
 }
 
@@ -112,6 +112,22 @@ TEST_CASE("A job is refused by one page of managed memory", "[taskmanager][deplo
                Contains("of managed memory") && Contains("taskmanager.memory.managed.size"));
 }
 
+TEST_CASE("A job whose Kafka properties ask for more than its clients get does not fit",
+          "[taskmanager][deployment_need]") {
+    proto::Job job = shipped_ctr_job();
+    proto::Property& property = *job.mutable_sources(0)->mutable_kafka()->add_properties();
+    property.set_name("queued.max.messages.kbytes");
+    property.set_value("200000");
+    const auto graph = graph::plan(job);
+    REQUIRE(graph);
+    const auto need = need_of(job, *graph, together(*graph), 0, default_capacity());
+    REQUIRE(need);
+    const Status refused = check_fit(*need, default_capacity());
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::kInvalidOption);
+    CHECK_THAT(refused.error().message, Contains("queued.max.messages.kbytes is 200000"));
+}
+
 // Two senders, one a TaskManager, to four receivers, two a TaskManager.
 struct Exchange {
     graph::JobGraph graph;
@@ -122,23 +138,35 @@ struct Exchange {
                                              {.vertex = 1, .subtask = 2, .taskmanager = 1},
                                              {.vertex = 1, .subtask = 3, .taskmanager = 1}};
 
+    proto::Job job = graph::job_from(R"pb(
+        name: "exchange"
+        sources {
+          name: "from"
+          parallelism: 2
+          generate { preset: PRESET_SEQUENCE seed: 1 }
+        }
+        steps {
+          name: "to"
+          from: "from"
+          parallelism: 4
+          filter { where: "value > 1" }
+        })pb");
+
     Exchange() {
-        graph.operators = {{.name = "from", .parallelism = 2, .vertex = 0},
-                           {.name = "to", .parallelism = 4, .vertex = 1}};
-        graph.vertices = {
-            {.id = {}, .name = "from", .parallelism = 2, .operators = {0}, .models = {}},
-            {.id = {}, .name = "to", .parallelism = 4, .operators = {1}, .models = {}}};
-        graph.links = {{.from = 0, .to = 1, .partitioning = graph::Partitioning::kRebalance}};
+        auto planned = graph::plan(job);
+        REQUIRE(planned);
+        graph = *std::move(planned);
+        REQUIRE(graph.vertices.size() == 2);
     }
     [[nodiscard]] Result<DeploymentNeed> need(const Capacity& capacity) const {
-        return need_of(proto::Job(), graph, placements, 0, capacity);
+        return need_of(job, graph, placements, 0, capacity);
     }
 };
 
 TEST_CASE("Who makes rows for a train step reserves what its models and the step may hold of them",
           "[taskmanager][deployment_need]") {
     Exchange exchange;
-    const auto working_set = [&] { return working_set_bytes(exchange.graph, 0, kMiB); };
+    const auto working_set = [&] { return batch_bytes(exchange.graph, 0, kMiB); };
     const std::size_t plain = working_set();
     exchange.graph.operators[1].is_trainer = true;
     exchange.graph.vertices[1].models = {"one", "other"};
@@ -176,6 +204,19 @@ TEST_CASE("Buffers are those of the partitions and gates with ends elsewhere",
             Contains("9 network buffers (288 KiB) are needed at least, 8 of 4976 are free") &&
                 Contains("taskmanager.memory.network.max"));
     }
+}
+
+TEST_CASE("Scratch of operators is summed apart from batches", "[taskmanager][deployment_need]") {
+    const auto need = Exchange().need(default_capacity());
+    REQUIRE(need);
+    CHECK(need->tasks[0].scratch.empty());
+    CHECK(need->tasks[0].working_set_bytes() == need->tasks[0].batch_bytes);
+    // A condition works on two places, each of 1,024 numbers of 8 bytes and two bits a row.
+    static_assert(2 * (1024 * 8 + 2 * 1024 / 8) <= kPage);
+    REQUIRE(need->tasks[1].scratch.size() == 1);
+    CHECK(need->tasks[1].scratch[0].op == 1);
+    CHECK(need->tasks[1].scratch[0].bytes == kPage);
+    CHECK(need->tasks[1].working_set_bytes() == need->tasks[1].batch_bytes + kPage);
 }
 
 TEST_CASE("A gate whose maximum leaves no buffer for each channel is refused with the key",

@@ -116,8 +116,8 @@ TEST_CASE("A task's working set is a batch for each operator, and its outputs' w
     graph.links = {{.from = 0, .to = 1, .chained = true},
                    {.from = 1, .to = 2, .partitioning = graph::Partitioning::kRebalance}};
     // Two operators; a window to each of three subtasks, and the batch that may exceed one.
-    REQUIRE(working_set_bytes(graph, 0, kWindow) == 2 * kBatch + 3 * kWindow + kBatch);
-    REQUIRE(working_set_bytes(graph, 1, kWindow) == kBatch);
+    REQUIRE(batch_bytes(graph, 0, kWindow) == 2 * kBatch + 3 * kWindow + kBatch);
+    REQUIRE(batch_bytes(graph, 1, kWindow) == kBatch);
 }
 
 }  // namespace
