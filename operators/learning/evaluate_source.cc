@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <type_traits>
 
 #include "operators/job_resources.h"
 #include "proto/job.pb.h"
@@ -22,6 +26,22 @@ enum Quality : std::size_t {
     kNormalizedEntropy,
 };
 enum Audit : std::size_t { kId, kAuditModel, kScore, kLabel };
+
+constexpr std::uint8_t kVersion = 1;
+
+// What a snapshot holds of one model's window: a version, and this as it lies in memory.
+struct WindowState {
+    std::uint64_t rows = 0;
+    std::int64_t windows = 0;
+    std::uint64_t is_ended = 0;
+    ml::BinaryMetrics window;
+};
+static_assert(std::is_trivially_copyable_v<WindowState>);
+// No padding: equal states are equal bytes.
+static_assert(sizeof(WindowState) == (8 + 2 * ml::BinaryMetrics::kBins) * sizeof(double));
+
+// Names of models have letters that names of sections must not have.
+std::string section_of(std::int32_t number) { return "window." + std::to_string(number); }
 
 Result<data::SchemaPtr> quality_schema() {
     return data::Schema::make({{"model", {.kind = data::Kind::kString}},
@@ -117,6 +137,36 @@ Status EvaluateSource::open(OperatorContext& context) {
     }
     quality_.emplace(options_.quality, context.batches);
     if (options_.audit) audit_.emplace(options_.audit, context.batches);
+    return {};
+}
+
+Result<Progress> EvaluateSource::snapshot(std::uint64_t, state::SnapshotWriter& writer) {
+    const std::byte version{kVersion};
+    for (const Watched& watched : watched_) {
+        const WindowState state{.rows = watched.rows,
+                                .windows = watched.windows,
+                                .is_ended = watched.is_ended ? 1U : 0U,
+                                .window = watched.window};
+        const std::string section = section_of(watched.split);
+        MILLRACE_TRY(writer.write(section, std::span(&version, 1)));
+        MILLRACE_TRY(writer.write(section, std::as_bytes(std::span(&state, 1))));
+    }
+    return Progress::kDone;
+}
+
+Status EvaluateSource::restore(state::SnapshotReader& reader) {
+    for (Watched& watched : watched_) {
+        MILLRACE_TRY_ASSIGN(const auto bytes, reader.read(section_of(watched.split)));
+        WindowState state;
+        if (bytes.size() != 1 + sizeof state || std::to_integer<std::uint8_t>(bytes[0]) != kVersion)
+            return fail(Code::kCorruption, "the window of model {} cannot be read from a snapshot",
+                        watched.model->options().name);
+        std::memcpy(&state, bytes.data() + 1, sizeof state);
+        watched.rows = state.rows;
+        watched.windows = state.windows;
+        watched.is_ended = state.is_ended != 0;
+        watched.window = state.window;
+    }
     return {};
 }
 

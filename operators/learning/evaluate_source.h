@@ -5,6 +5,9 @@
 // left at the end. Side output (`audit`): id, model, score and label of every row, in the same
 // order.
 //
+// A snapshot holds the open windows. Rows that were taken from a model and not counted yet are
+// behind the cut, where the model's own state begins.
+//
 // Threads, Ownership, Failure: as the operator contract says. The models outlive the step.
 // Limits:     kRowsPerCall rows a call, or what one batch of output takes. A model's writer waits
 //             when this step lags.
@@ -42,8 +45,10 @@ class EvaluateSource final : public Source {
     static OperatorSpec spec();
 
     Status open(OperatorContext& context) override;
+    Status restore(state::SnapshotReader& reader) override;
     Status add_splits(std::span<const Split> splits) override;
     Result<Progress> poll(Output& output) override;
+    Result<Progress> snapshot(std::uint64_t checkpoint_id, state::SnapshotWriter& writer) override;
     // Its barrier is to travel with the scored rows.
     [[nodiscard]] bool starts_barriers() const override { return false; }
     void close() noexcept override;

@@ -26,6 +26,10 @@ class PassingStep : public operators::Step {
     Status on_watermark(data::Watermark watermark, Output& output) override {
         return step().on_watermark(watermark, output);
     }
+    [[nodiscard]] bool takes(std::uint32_t input) const override {
+        return dynamic_cast<const operators::Step&>(*inner_).takes(input);
+    }
+    Status on_input_end(std::uint32_t input) override { return step().on_input_end(input); }
     Result<Progress> on_end(Output& output) override { return step().on_end(output); }
     void close() noexcept override { inner_->close(); }
 
@@ -99,6 +103,71 @@ class WithholdsWatermarks final : public PassingStep {
   public:
     using PassingStep::PassingStep;
     Status on_watermark(data::Watermark, Output&) override { return {}; }
+};
+
+// Hides that nothing comes for a while.
+class HidesIdleness final : public PassingStep {
+  public:
+    using PassingStep::PassingStep;
+    Status on_watermark(data::Watermark watermark, Output& output) override {
+        output.emit_watermark({.event_time_ms = watermark.event_time_ms, .is_idle = false});
+        return {};
+    }
+};
+
+// Knows nothing of other inputs than the first.
+class DropsOtherInputs final : public PassingStep {
+  public:
+    using PassingStep::PassingStep;
+    Result<Progress> process(const data::BatchPtr& batch, std::uint32_t input,
+                             Output& output) override {
+        return input == 0 ? PassingStep::process(batch, input, output) : Progress::kDone;
+    }
+};
+
+// Takes what comes over the second input when the first has ended; whether it rings then is told.
+template <bool kRings>
+class TakesOneAfterTheOther final : public PassingStep {
+  public:
+    using PassingStep::PassingStep;
+    [[nodiscard]] bool takes(std::uint32_t input) const override {
+        return input == 0 || (has_ended_ && kRings);
+    }
+    Status on_input_end(std::uint32_t input) override {
+        if (input == 0) has_ended_ = true;
+        if (input == 0 && kRings) context_->waker.wake();
+        return PassingStep::on_input_end(input);
+    }
+
+  private:
+    bool has_ended_ = false;
+};
+
+// Says something at its end, and again when it is restored behind it.
+class EndsAgain final : public PassingStep {
+  public:
+    using PassingStep::PassingStep;
+    Result<Progress> on_end(Output& output) override {
+        output.emit_watermark({.event_time_ms = 99, .is_idle = false});
+        return PassingStep::on_end(output);
+    }
+};
+
+// Takes more than it declares.
+class TakesMoreScratch final : public PassingStep {
+  public:
+    using PassingStep::PassingStep;
+    Status open(operators::OperatorContext& context) override {
+        MILLRACE_TRY_ASSIGN(more_, context.slot.allocate(context.owner, 1));
+        return PassingStep::open(context);
+    }
+    void close() noexcept override {
+        more_.release();
+        PassingStep::close();
+    }
+
+  private:
+    memory::Segment more_;
 };
 
 class NeverRings final : public PassingStep {
@@ -219,6 +288,33 @@ TEST_CASE("The contract suite sees state that a snapshot leaves out", "[contract
 
 TEST_CASE("The contract suite sees watermarks that do not arrive", "[contract]") {
     CHECK(has(handles_watermarks(broken<WithholdsWatermarks>("filter")), "after a watermark"));
+}
+
+TEST_CASE("The contract suite sees idleness that does not arrive", "[contract]") {
+    CHECK(has(handles_watermarks(broken<HidesIdleness>("filter")), "after a watermark"));
+}
+
+TEST_CASE("The contract suite sees inputs that are not read", "[contract]") {
+    CHECK(
+        has(takes_several_inputs(broken<DropsOtherInputs>("filter")), "over several inputs, rows"));
+}
+
+TEST_CASE("The contract suite leaves inputs alone that an operator does not take", "[contract]") {
+    CHECK(takes_several_inputs(broken<TakesOneAfterTheOther<true>>("filter")).empty());
+    Scenario scenario(broken<TakesOneAfterTheOther<false>>("filter"));
+    Session session(scenario, std::chrono::milliseconds(50), 2);
+    REQUIRE(session.open());
+    REQUIRE(session.run_all_inputs());
+    CHECK(has(session.breaches(), "refused every input and never rang"));
+}
+
+TEST_CASE("The contract suite sees what is said again behind the end", "[contract]") {
+    CHECK(has(keeps_its_state_behind_the_end(broken<EndsAgain>("filter")),
+              "restored behind the end, rows"));
+}
+
+TEST_CASE("The contract suite sees scratch that was not declared", "[contract]") {
+    CHECK(has(takes_the_scratch_it_declares(broken<TakesMoreScratch>("filter")), "of scratch"));
 }
 
 TEST_CASE("The contract suite sees fields that were not declared", "[contract]") {

@@ -55,9 +55,9 @@ void Scenario::supply_to(std::size_t row) {
     subject.supply(outside, std::exchange(supplied, row), row);
 }
 
-Session::Session(Scenario& scenario, std::chrono::milliseconds patience)
-    : scenario_(scenario), seat_(scenario.stage.take_seat()) {
-    auto made = scenario.stage.make();
+Session::Session(Scenario& scenario, std::chrono::milliseconds patience, std::uint32_t inputs)
+    : scenario_(scenario), inputs_(inputs), seat_(scenario.stage.take_seat()) {
+    auto made = scenario.stage.make(inputs);
     if (!made) FAIL(made.error().message);
     operator_ = std::move(*made);
     pilot_ = std::make_unique<Pilot>(*operator_, seat_, scenario.outside.clock, patience);
@@ -108,6 +108,33 @@ Status Session::end() {
     if (scenario_.subject.ends) MILLRACE_TRY(pilot_->poll_until(SIZE_MAX));
     if (pilot_->has_ended() != scenario_.subject.ends)
         breach("poll: said kEnd although more may come");
+    return {};
+}
+
+Status Session::run_all_inputs() {
+    const std::vector<data::BatchPtr>& input = scenario_.stage.input();
+    std::vector<std::size_t> next(inputs_);  // Of each input: the batch that comes next.
+    std::vector<std::uint32_t> open(inputs_);
+    for (std::uint32_t i = 0; i < inputs_; ++i) open[i] = i, next[i] = i;
+    while (!open.empty()) {
+        MILLRACE_TRY_ASSIGN(const bool any, pilot_->wait_until_takes(open));
+        if (!any) return breach("takes: refused every input and never rang its Waker"), Status{};
+        for (std::size_t at = 0; at < open.size();) {
+            const std::uint32_t one = open[at];
+            if (next[one] >= input.size()) {
+                MILLRACE_TRY(pilot_->end_input(one));
+                open.erase(open.begin() + static_cast<std::ptrdiff_t>(at));
+                continue;
+            }
+            ++at;
+            if (!pilot_->takes(one)) continue;
+            MILLRACE_TRY_ASSIGN(const bool taken, pilot_->give(input[next[one]], one));
+            if (!taken) breach("process: said kBlocked and never rang its Waker");
+            next[one] += inputs_;
+        }
+    }
+    MILLRACE_TRY_ASSIGN(const bool ended, pilot_->end_step());
+    if (!ended) breach("on_end: said kBlocked and never rang its Waker");
     return {};
 }
 
@@ -203,6 +230,20 @@ Breaches refuses_when_memory_is_short(const Subject& subject) {
     return breaches;
 }
 
+Breaches takes_the_scratch_it_declares(const Subject& subject) {
+    Breaches breaches;
+    Scenario scenario(subject);
+    Session session(scenario);
+    expect_ok(breaches, "run", run_all(session));
+    session.close();
+    append(breaches, session.breaches());
+    const std::size_t declared = scenario.stage.scratch_declared();
+    const std::size_t taken = scenario.stage.scratch_peak();
+    if (taken != declared)
+        breaches.push_back(fmt::format("took {} bytes of scratch, declared {}", taken, declared));
+    return breaches;
+}
+
 Breaches refuses_mistakes(const Subject& subject) {
     Breaches breaches;
     Scenario scenario(subject);
@@ -227,21 +268,52 @@ Breaches handles_watermarks(const Subject& subject) {
     expect_ok(breaches, "open", session.open());
     if (session.pilot().is_source()) return breaches;
     std::size_t rows_before = 0;
+    Lines wanted;
+    const auto pass = [&](const data::Watermark& watermark) {
+        wanted = session.pilot().said().main;
+        expect_ok(breaches, "on_watermark", session.pilot().watermark(watermark));
+        if (!is_sink(subject)) wanted.push_back(text_of(watermark));
+        compare(breaches, "after a watermark", wanted, session.pilot().said().main);
+    };
+    pass({.event_time_ms = data::kNoEventTime, .is_idle = true});
     for (std::size_t part = 1; part <= session.parts(); ++part) {
         expect_ok(breaches, "process", session.run_to(part));
-        const Said before = session.pilot().said();
+        rows_before = session.pilot().said().rows;
         const auto time = static_cast<std::int64_t>(part * 1000);
-        expect_ok(breaches, "on_watermark", session.pilot().watermark(time));
-        Lines wanted = before.main;
-        if (!is_sink(subject)) wanted.push_back(fmt::format("watermark {}", time));
-        compare(breaches, "after a watermark", wanted, session.pilot().said().main);
-        rows_before = before.rows;
+        pass({.event_time_ms = time, .is_idle = false});
+        pass({.event_time_ms = time, .is_idle = true});
+        pass({.event_time_ms = time, .is_idle = false});
     }
     expect_ok(breaches, "end", session.end());
     session.close();
     append(breaches, session.breaches());
     if (rows_before > plain.said.rows) breaches.emplace_back("watermarks made rows");
     compare(breaches, "with watermarks, delivered", plain.delivered, delivered_by(scenario));
+    return breaches;
+}
+
+Breaches takes_several_inputs(const Subject& subject) {
+    constexpr std::uint32_t kInputs = 3;
+    Breaches breaches;
+    Outcome whole = undisturbed(subject, breaches);
+    Scenario scenario(subject);
+    Session session(scenario, Pilot::kPatience, kInputs);
+    expect_ok(breaches, "open", session.open());
+    if (session.pilot().is_source()) return breaches;
+    expect_ok(breaches, "run", session.run_all_inputs());
+    session.close();
+    append(breaches, session.breaches());
+    // An operator that leaves inputs alone for a while gets their rows later.
+    const auto sorted = [](Lines lines) {
+        std::ranges::sort(lines);
+        return lines;
+    };
+    compare(breaches, "over several inputs, rows", sorted(whole.said.main),
+            sorted(session.pilot().said().main));
+    compare(breaches, "over several inputs, rejected", sorted(whole.said.rejected),
+            sorted(session.pilot().said().rejected));
+    compare(breaches, "over several inputs, delivered", sorted(whole.delivered),
+            sorted(delivered_by(scenario)));
     return breaches;
 }
 

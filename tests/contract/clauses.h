@@ -21,10 +21,16 @@ namespace millrace::contract {
 [[nodiscard]] Breaches is_deterministic(const Subject& subject);
 // A slot that is too small is an Error with the numbers, and no leak.
 [[nodiscard]] Breaches refuses_when_memory_is_short(const Subject& subject);
+// Beside batches it takes no more of its slot than its spec declares, which is reserved for it, and
+// declares no more than it takes.
+[[nodiscard]] Breaches takes_the_scratch_it_declares(const Subject& subject);
 // Mistakes in its options are refused before it runs, with words that lead to them.
 [[nodiscard]] Breaches refuses_mistakes(const Subject& subject);
-// Steps pass watermarks on, behind the rows before them; sinks keep them.
+// Steps pass watermarks on, behind the rows before them, and say who is idle; sinks keep them.
 [[nodiscard]] Breaches handles_watermarks(const Subject& subject);
+// Rows that come over several inputs, which end one after the other, are what they are over one. An
+// input that it does not take is left alone until it rings.
+[[nodiscard]] Breaches takes_several_inputs(const Subject& subject);
 // It ends once, with or without input, and says nothing afterwards.
 [[nodiscard]] Breaches ends_once(const Subject& subject);
 // While the outside stands still it says kBlocked and holds no more memory; then it goes on, and
@@ -33,6 +39,9 @@ namespace millrace::contract {
 
 // Snapshot at every boundary, then a fresh instance: together they say what one would have said.
 [[nodiscard]] Breaches goes_on_after_a_restore(const Subject& subject);
+// Behind the end a snapshot is still its state: an instance that is restored from it says and
+// delivers nothing more.
+[[nodiscard]] Breaches keeps_its_state_behind_the_end(const Subject& subject);
 // Barriers between its batches, decided or not, change nothing of what it says.
 [[nodiscard]] Breaches is_not_disturbed_by_barriers(const Subject& subject);
 // A failure behind an undecided checkpoint: rows since the decided one come again, once.
@@ -56,7 +65,8 @@ struct Scenario {
 // of what a source has.
 class Session {
   public:
-    explicit Session(Scenario& scenario, std::chrono::milliseconds patience = Pilot::kPatience);
+    explicit Session(Scenario& scenario, std::chrono::milliseconds patience = Pilot::kPatience,
+                     std::uint32_t inputs = 1);
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
     ~Session() { close(); }
@@ -74,6 +84,8 @@ class Session {
     // Goes on until part `part` is done.
     Status run_to(std::size_t part);
     Status end();
+    // Steps only, in place of run_to() and end(): deals the batches out to all inputs in turn.
+    Status run_all_inputs();
     void close();
 
     [[nodiscard]] Pilot& pilot() { return *pilot_; }
@@ -83,6 +95,7 @@ class Session {
 
   private:
     Scenario& scenario_;
+    const std::uint32_t inputs_;
     Stage::Seat& seat_;
     std::unique_ptr<operators::Operator> operator_;
     std::unique_ptr<Pilot> pilot_;

@@ -22,12 +22,11 @@ Lines joined(Lines first, const Lines& second) {
     return first;
 }
 
-// Runs a fresh instance from `snapshot` to the end, and says what it said.
-Said rest_of(Scenario& scenario, state::MemorySnapshot& cut, Session::Mark from,
+// Runs a fresh instance from `cut` to the end, and says what it said. Its decision comes again.
+Said rest_in(Scenario& scenario, state::MemorySnapshot& cut, Session::Mark from,
              std::uint64_t decided, Breaches& breaches) {
     Session session(scenario);
     expect_ok(breaches, "restore", session.open(&cut, from));
-    // The restored checkpoint's decision comes again.
     expect_ok(breaches, "commit", session.pilot().commit(decided));
     expect_ok(breaches, "after a restore", session.run_to(session.parts()));
     expect_ok(breaches, "end", session.end());
@@ -36,8 +35,18 @@ Said rest_of(Scenario& scenario, state::MemorySnapshot& cut, Session::Mark from,
     return session.pilot().said();
 }
 
-void check_damaged(Scenario& scenario, state::MemorySnapshot& damaged, std::string_view how,
+// The same, behind an instance that said `before` in `scenario`.
+Said rest_of(Scenario& scenario, const Said& before, state::MemorySnapshot& cut, Session::Mark from,
+             std::uint64_t decided, Breaches& breaches) {
+    if (!scenario.subject.bring_to) return rest_in(scenario, cut, from, decided, breaches);
+    Scenario fresh(scenario.subject);
+    scenario.subject.bring_to(fresh.stage, before);
+    return rest_in(fresh, cut, from, decided, breaches);
+}
+
+void check_damaged(const Subject& subject, state::MemorySnapshot& damaged, std::string_view how,
                    Breaches& breaches) {
+    Scenario scenario(subject);
     Session session(scenario);
     Status status = session.open(&damaged, {});
     // Some look at their state when they begin to work.
@@ -77,8 +86,7 @@ Breaches goes_on_after_a_restore(const Subject& subject) {
         first.close();
         append(breaches, first.breaches());
         const Said before = first.pilot().said();
-        if (!subject.forgets.empty()) return breaches;
-        const Said after = rest_of(scenario, cut, mark, 1, breaches);
+        const Said after = rest_of(scenario, before, cut, mark, 1, breaches);
         const std::string what = fmt::format("cut at part {} of {}", part, parts);
         compare(breaches, what + ", rows", whole.said.main, joined(before.main, after.main));
         compare(breaches, what + ", second output", whole.said.side,
@@ -87,6 +95,34 @@ Breaches goes_on_after_a_restore(const Subject& subject) {
                 joined(before.rejected, after.rejected));
         compare(breaches, what + ", delivered", whole.delivered, delivered_by(scenario));
     }
+    return breaches;
+}
+
+Breaches keeps_its_state_behind_the_end(const Subject& subject) {
+    Breaches breaches;
+    const Outcome whole = undisturbed(subject, breaches);
+    Scenario scenario(subject);
+    Session first(scenario);
+    expect_ok(breaches, "open", first.open());
+    expect_ok(breaches, "process", first.run_to(first.parts()));
+    expect_ok(breaches, "end", first.end());
+    state::MemorySnapshot cut;
+    state::MemorySnapshot again;
+    snapshot(first, 1, cut, breaches);
+    expect_ok(breaches, "commit", first.pilot().commit(1));
+    snapshot(first, 2, again, breaches);
+    if (cut.sections() != again.sections())
+        breaches.emplace_back("snapshot: two behind the end differ");
+    expect_ok(breaches, "abort", first.pilot().abort(2));
+    const Session::Mark mark = first.mark();
+    first.close();
+    append(breaches, first.breaches());
+    compare(breaches, "behind the end, rows", whole.said.main, first.pilot().said().main);
+    const Said after = rest_of(scenario, first.pilot().said(), cut, mark, 1, breaches);
+    compare(breaches, "restored behind the end, rows", {}, after.main);
+    compare(breaches, "restored behind the end, second output", {}, after.side);
+    compare(breaches, "restored behind the end, delivered", whole.delivered,
+            delivered_by(scenario));
     return breaches;
 }
 
@@ -125,7 +161,7 @@ Breaches is_not_disturbed_by_barriers(const Subject& subject) {
 
 Breaches goes_back_to_the_decided_checkpoint(const Subject& subject) {
     Breaches breaches;
-    if (subject.is_live || subject.shares_state || !subject.forgets.empty()) return breaches;
+    if (subject.is_live || subject.shares_state) return breaches;
     const Outcome whole = undisturbed(subject, breaches);
     Scenario scenario(subject);
     state::MemorySnapshot decided;
@@ -146,7 +182,7 @@ Breaches goes_back_to_the_decided_checkpoint(const Subject& subject) {
         first.close();
         append(breaches, first.breaches());
     }
-    const Said after = rest_of(scenario, decided, mark, 1, breaches);
+    const Said after = rest_of(scenario, before, decided, mark, 1, breaches);
     compare(breaches, "from the decided checkpoint, rows", whole.said.main,
             joined(before.main, after.main));
     Lines delivered = delivered_by(scenario);
@@ -175,9 +211,9 @@ Breaches refuses_damaged_snapshots(const Subject& subject) {
     }
     for (const auto& [section, bytes] : whole.sections()) {
         auto cut = changed(whole, section, [](auto& b) { b.pop_back(); });
-        check_damaged(scenario, cut, "cut off", breaches);
+        check_damaged(subject, cut, "cut off", breaches);
         auto newer = changed(whole, section, [](auto& b) { b[0] = std::byte{0xee}; });
-        check_damaged(scenario, newer, "of an unknown version", breaches);
+        check_damaged(subject, newer, "of an unknown version", breaches);
     }
     return breaches;
 }

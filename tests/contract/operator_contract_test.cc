@@ -40,6 +40,11 @@ TEST_CASE("Every operator says when its slot is too small and leaks nothing", "[
     require_of_all(refuses_when_memory_is_short);
 }
 
+TEST_CASE("Every operator takes the scratch that it declares and that is reserved for it",
+          "[contract]") {
+    require_of_all(takes_the_scratch_it_declares);
+}
+
 TEST_CASE("Every operator refuses mistakes in its options in words that name them", "[contract]") {
     for (const Subject& subject : subjects()) {
         CAPTURE(name_of(subject.role, subject.type));
@@ -53,6 +58,10 @@ TEST_CASE("Every step passes watermarks on behind its rows and every sink keeps 
     require_of_all(handles_watermarks);
 }
 
+TEST_CASE("Every step and sink takes rows over several inputs that end one by one", "[contract]") {
+    require_of_all(takes_several_inputs);
+}
+
 TEST_CASE("Every operator ends once and says nothing afterwards", "[contract]") {
     require_of_all(ends_once);
 }
@@ -64,6 +73,10 @@ TEST_CASE("Every operator that waits for the outside holds no more memory and lo
 
 TEST_CASE("Every operator goes on after a restore as if nothing had happened", "[contract]") {
     require_of_all(goes_on_after_a_restore);
+}
+
+TEST_CASE("Every operator's snapshot behind the end is still its state", "[contract]") {
+    require_of_all(keeps_its_state_behind_the_end);
 }
 
 TEST_CASE("No operator is disturbed by barriers, decided or given up", "[contract]") {

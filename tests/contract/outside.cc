@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <future>
 #include <sstream>
 #include <utility>
 
@@ -143,6 +144,12 @@ void Outside::release_blocking() {
     const std::lock_guard lock(held_mutex_);
     is_held_ = false;
     for (auto& work : std::exchange(held_, {})) (void)thread_->submit()(std::move(work));
+}
+
+void Outside::finish_blocking() {
+    std::promise<void> finished;
+    REQUIRE(thread_->submit()([&] { finished.set_value(); }));
+    finished.get_future().wait();
 }
 
 RunBlocking Outside::blocking() {

@@ -61,6 +61,8 @@ class Outside {
     // What may block is kept waiting until release().
     void hold_blocking();
     void release_blocking();
+    // Waits until all of it has ended that is not kept waiting.
+    void finish_blocking();
     [[nodiscard]] RunBlocking blocking();
 
     millrace::test::ManualClock clock;

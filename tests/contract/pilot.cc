@@ -1,5 +1,6 @@
 #include "tests/contract/pilot.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <catch2/catch.hpp>
@@ -15,6 +16,10 @@ constexpr std::chrono::milliseconds kPause{2};
 constexpr int kYieldsMax = 100'000;
 
 }  // namespace
+
+std::string text_of(const data::Watermark& watermark) {
+    return fmt::format("watermark {}{}", watermark.event_time_ms, watermark.is_idle ? " idle" : "");
+}
 
 Pilot::Pilot(operators::Operator& op, Stage::Seat& seat, millrace::test::ManualClock& clock,
              std::chrono::milliseconds patience)
@@ -72,7 +77,7 @@ void Pilot::emit_to(std::uint32_t side, data::BatchPtr batch) {
 
 void Pilot::emit_watermark(data::Watermark watermark) {
     check_may_emit("emitted a watermark");
-    said_.main.push_back(fmt::format("watermark {}", watermark.event_time_ms));
+    said_.main.push_back(text_of(watermark));
 }
 
 Status Pilot::reject(const operators::Rejection& rejection) {
@@ -144,13 +149,31 @@ Result<bool> Pilot::until_done(std::string_view name, May may,
     return true;
 }
 
-Result<bool> Pilot::give(const data::BatchPtr& batch) {
-    return until_done("process", May::kEmit, [&] { return step_->process(batch, 0, *this); });
+bool Pilot::takes(std::uint32_t input) {
+    return call("takes", May::kNotEmit, [&] { return step_->takes(input); });
 }
 
-Status Pilot::watermark(std::int64_t event_time_ms) {
-    return call("on_watermark", May::kEmit,
-                [&] { return step_->on_watermark({event_time_ms}, *this); });
+Result<bool> Pilot::wait_until_takes(std::span<const std::uint32_t> inputs) {
+    for (auto left = patience_; left.count() > 0;) {
+        const std::uint64_t rings = seat_.bell.rings();
+        if (std::ranges::any_of(inputs, [&](std::uint32_t input) { return takes(input); }))
+            return true;
+        MILLRACE_TRY_ASSIGN(const bool rung, wait_for_ring(rings, left));
+        if (!rung) return false;
+    }
+    return false;
+}
+
+Result<bool> Pilot::give(const data::BatchPtr& batch, std::uint32_t input) {
+    return until_done("process", May::kEmit, [&] { return step_->process(batch, input, *this); });
+}
+
+Status Pilot::watermark(data::Watermark watermark) {
+    return call("on_watermark", May::kEmit, [&] { return step_->on_watermark(watermark, *this); });
+}
+
+Status Pilot::end_input(std::uint32_t input) {
+    return call("on_input_end", May::kNotEmit, [&] { return step_->on_input_end(input); });
 }
 
 Status Pilot::poll_until(std::size_t rows) {
@@ -188,8 +211,12 @@ Status Pilot::abort(std::uint64_t id) {
 }
 
 Result<bool> Pilot::end() {
+    MILLRACE_TRY(end_input(0));
+    return end_step();
+}
+
+Result<bool> Pilot::end_step() {
     has_ended_ = true;
-    MILLRACE_TRY(call("on_input_end", May::kNotEmit, [&] { return step_->on_input_end(0); }));
     return until_done("on_end", May::kEmit, [&] { return step_->on_end(*this); });
 }
 

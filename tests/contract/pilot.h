@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -29,13 +30,16 @@ using Breaches = std::vector<std::string>;
 
 // What an operator said, in order, as text.
 struct Said {
-    Lines main;  // Rows, and "watermark N" between them.
+    Lines main;  // Rows, and "watermark N" or "watermark N idle" between them.
     Lines side;
     Lines rejected;
     std::size_t rows = 0;  // Of main, without watermarks.
 
     bool operator==(const Said&) const = default;
 };
+
+// As it stands among what an operator said.
+[[nodiscard]] std::string text_of(const data::Watermark& watermark);
 
 class Pilot final : public operators::Output {
   public:
@@ -47,16 +51,24 @@ class Pilot final : public operators::Output {
     Status open();
     Status restore(state::SnapshotReader& reader);
     Status add_splits(std::span<const operators::Split> splits);
+    // Whether `input` may have a batch now.
+    [[nodiscard]] bool takes(std::uint32_t input);
+    // Waits until one of `inputs` may. False: none may, all the time.
+    Result<bool> wait_until_takes(std::span<const std::uint32_t> inputs);
     // Gives one batch. False: it was blocked all the time.
-    Result<bool> give(const data::BatchPtr& batch);
-    Status watermark(std::int64_t event_time_ms);
+    Result<bool> give(const data::BatchPtr& batch, std::uint32_t input = 0);
+    Status watermark(data::Watermark watermark);
+    Status end_input(std::uint32_t input);
     // Polls until that many rows came in all, or the source has ended.
     Status poll_until(std::size_t rows);
     // False: it was blocked all the time.
     Result<bool> snapshot(std::uint64_t id, state::MemorySnapshot& into);
     Status commit(std::uint64_t id);
     Status abort(std::uint64_t id);
+    // Ends the only input, and then the step.
     Result<bool> end();
+    // REQUIRES: all inputs have ended.
+    Result<bool> end_step();
     void close();
 
     // Steps only. REQUIRES: called before the first batch.

@@ -24,9 +24,9 @@ std::unique_ptr<memory::MemoryManager> make_memory() {
     return *std::move(made);
 }
 
-memory::MemoryOwner owner_in(memory::MemoryPool& pool) {
-    auto owner = memory::MemoryOwner::of(
-        pool, {.job = "job", .operator_name = "step", .purpose = memory::Purpose::kBatch});
+memory::MemoryOwner owner_in(memory::MemoryPool& pool, memory::Purpose purpose) {
+    auto owner =
+        memory::MemoryOwner::of(pool, {.job = "job", .operator_name = "step", .purpose = purpose});
     REQUIRE(owner);
     return *owner;
 }
@@ -64,8 +64,9 @@ operators::OperatorRequest PlannedJob::request(std::uint32_t index) const {
 }
 
 Stage::Seat::Seat(Stage& stage, std::uint32_t slot)
-    : owner(owner_in(stage.memory_->slot(slot))),
-      batches(stage.memory_->slot(slot), owner.id()),
+    : owner(owner_in(stage.memory_->slot(slot), memory::Purpose::kScratch)),
+      batches(stage.memory_->slot(slot),
+              owner_in(stage.memory_->slot(slot), memory::Purpose::kBatch).id()),
       metrics(stage.registry_, {{"seat", std::to_string(stage.seats_.size())}}),
       context{.job = "contract",
               .step = stage.subject_.node,
@@ -95,6 +96,9 @@ Stage::Stage(const Subject& subject, Outside& outside)
 }
 
 Stage::~Stage() {
+    // What is still to be written lies in the slot.
+    outside_.release_blocking();
+    outside_.finish_blocking();
     input_.clear();
     seats_.clear();
     resources_.reset();
@@ -117,8 +121,11 @@ void Stage::add_models() {
     }
 }
 
-Result<std::unique_ptr<operators::Operator>> Stage::make() {
-    const operators::OperatorRequest request = planned_->request(index_);
+Result<std::unique_ptr<operators::Operator>> Stage::make(std::size_t inputs) {
+    operators::OperatorRequest request = planned_->request(index_);
+    std::vector<data::SchemaPtr> schemas;
+    if (!request.inputs.empty()) schemas.assign(inputs, request.inputs.front());
+    if (inputs > 1) request.inputs = schemas;
     MILLRACE_TRY_ASSIGN(const operators::OperatorSpec* spec,
                         operators::builtin_operators().find(request));
     MILLRACE_TRY_ASSIGN(auto made, spec->make(request, *resources_));
@@ -135,8 +142,30 @@ void Stage::limit_slot(std::size_t bytes) {
 }
 
 std::string Stage::leak() {
+    outside_.finish_blocking();
     const Status closed = memory_->slot(0).close();
     return closed ? std::string() : closed.error().message;
+}
+
+std::size_t Stage::scratch_declared() {
+    const operators::OperatorRequest request = planned_->request(index_);
+    const auto spec = operators::builtin_operators().find(request);
+    REQUIRE(spec);
+    if ((*spec)->scratch == nullptr) return 0;
+    const auto segments = (*spec)->scratch(request);
+    REQUIRE(segments);
+    const std::size_t page = slot().page_bytes();
+    std::size_t sum = 0;
+    for (const std::size_t bytes : *segments) sum += (bytes + page - 1) / page * page;
+    return sum;
+}
+
+std::size_t Stage::scratch_peak() {
+    std::size_t peak = 0;
+    for (const memory::OwnerUse& use : slot().use().owners) {
+        if (use.tag.purpose == memory::Purpose::kScratch) peak += use.bytes_peak;
+    }
+    return peak;
 }
 
 const data::SchemaPtr& Stage::schema(std::uint32_t side) const {

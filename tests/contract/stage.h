@@ -47,12 +47,17 @@ class Stage {
     Stage& operator=(const Stage&) = delete;
     ~Stage();
 
-    // A fresh instance. Errors: what the operator refuses.
-    Result<std::unique_ptr<operators::Operator>> make();
+    // A fresh instance whose inputs all are the one of its job, as behind a union. Errors: what the
+    // operator refuses.
+    Result<std::unique_ptr<operators::Operator>> make(std::size_t inputs = 1);
     // Bytes that the operator's slot may give. REQUIRES: nothing is held there.
     void limit_slot(std::size_t bytes);
-    // What the slot still holds, and for whom; empty when all came back.
+    // What the slot still holds, and for whom; empty when all came back. Slow work that has begun
+    // may end first.
     [[nodiscard]] std::string leak();
+    // What the operator declares to take beside batches, and the most that it took so far.
+    [[nodiscard]] std::size_t scratch_declared();
+    [[nodiscard]] std::size_t scratch_peak();
 
     [[nodiscard]] const Subject& subject() const { return subject_; }
     [[nodiscard]] Outside& outside() { return outside_; }
@@ -68,7 +73,7 @@ class Stage {
         Seat(Stage& stage, std::uint32_t slot);
 
         operators::test::Bell bell;
-        memory::MemoryOwner owner;
+        memory::MemoryOwner owner;  // Of what is no batch.
         data::BatchMemory batches;
         metrics::MetricGroup metrics;
         operators::OperatorContext context;

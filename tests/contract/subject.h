@@ -21,6 +21,7 @@
 namespace millrace::contract {
 
 class Stage;
+struct Said;
 
 // A mistake in the job file: the text `from` is replaced by `to`, and the refusal contains `says`.
 struct Mistake {
@@ -55,8 +56,9 @@ struct Subject {
     std::function<std::size_t(Stage&)> rows_delivered = {};
     // The state is in what tasks share, so that a restarted instance finds it there.
     bool shares_state = false;
-    // Why a snapshot does not hold its state; empty for everybody who keeps the contract.
-    std::string forgets = {};
+    // Its input comes from what tasks share: brings that, in a fresh stage, to where the instance
+    // before was cut, which had said this.
+    std::function<void(Stage&, const Said&)> bring_to = {};
     // Replaces the registry's factory, for operators that break the contract on purpose.
     std::function<std::unique_ptr<operators::Operator>(std::unique_ptr<operators::Operator>)> wrap =
         {};

@@ -7,6 +7,7 @@
 
 #include "ml/table.h"
 #include "operators/learning/shared_model.h"
+#include "tests/contract/pilot.h"
 #include "tests/contract/stage.h"
 #include "tests/data/random_batch.h"
 
@@ -115,6 +116,18 @@ void take_scored(Stage& stage) {
     }
 }
 
+// Takes so many scored rows away, which an instance before had.
+void pass_over(Stage& stage, std::size_t rows) {
+    operators::SharedModel& watched = model(stage);
+    operators::SharedModel::ScoredRun run;
+    while (rows > 0) {
+        REQUIRE(watched.take_scored(std::span(&run, 1)) == 1);
+        REQUIRE(run.count <= rows);
+        rows -= run.count;
+        watched.give_back(std::span(&run, 1));
+    }
+}
+
 std::size_t discarded(Stage& stage) {
     double rows = 0;
     for (const auto& sample : stage.metrics().samples()) {
@@ -167,9 +180,7 @@ Subject evaluate() {
         .rows = 5,
         .ends = true,
         .prepare = [](Stage& stage) { (void)stage.run_to_end(stage.planned().index_of("learn")); },
-        .forgets =
-            "its windows go with the models that they measure, which no snapshot holds "
-            "yet"};
+        .bring_to = [](Stage& stage, const Said& before) { pass_over(stage, before.side.size()); }};
 }
 
 Subject features() {

@@ -7,6 +7,8 @@
 
 #include "operators/learning/evaluate_source.h"
 #include "operators/learning/train_step.h"
+#include "runtime/state/memory_snapshot.h"
+#include "tests/data/random_batch.h"
 #include "tests/learning/learning_world.h"
 #include "tests/support/manual_clock.h"
 
@@ -163,6 +165,76 @@ TEST_CASE("Quality records are the metrics of the audit rows, window by window",
     }
     REQUIRE(windows == std::map<std::string, std::size_t>{{"first", 4}, {"second", 4}});
     evaluation.source->close();
+}
+
+// Every number of the quality records, in order.
+std::vector<std::string> quality_lines(const Kept& output) {
+    std::vector<std::string> lines;
+    for (const data::BatchPtr& batch : output.main) {
+        const auto rows = millrace::test::text_of(*batch);
+        lines.insert(lines.end(), rows.begin(), rows.end());
+    }
+    return lines;
+}
+
+// As a restored model would be: these rows are learned and were evaluated.
+void learn_unseen(LearningWorld& world, SharedModel& model, std::span<const Click> rows) {
+    std::array<SharedModel::ScoredRun, 16> runs;
+    const auto seat = world.seat();
+    TrainStep step({{.model = &model, .features_column = kFeaturesColumn}}, kLabelColumn,
+                   data::Kind::kFloat32);
+    REQUIRE(step.open(seat->context));
+    Kept output;
+    REQUIRE(*step.process(click_batch(seat->batches, rows), 0, output) == Progress::kDone);
+    while (const std::size_t count = model.take_scored(runs))
+        model.give_back(std::span(runs).first(count));
+    step.close();
+}
+
+TEST_CASE("Evaluate goes on with its windows where a snapshot was taken", "[learning]") {
+    ManualClock clock;
+    const auto rows = clicks(1, 0, 1'000);
+    const std::size_t cut = GENERATE(0, 1, 299, 300, 640);
+    CAPTURE(cut);
+    const auto before = std::span(rows).first(cut);
+    const auto behind = std::span(rows).subspan(cut);
+    const auto two_trainers = [](LearningWorld& world) -> SharedModel& {
+        auto options = click_options("ctr", 2);
+        options.is_evaluated = true;
+        return world.add_model(std::move(options));
+    };
+    LearningWorld whole_world(clock);
+    SharedModel& whole_model = add_evaluated(whole_world, "ctr");
+    Evaluation whole(whole_world, evaluate_job({"ctr"}, 300, false));
+    train(whole_world, {&whole_model}, whole, rows, 1'000);
+    REQUIRE(whole.poll() == Progress::kEnd);
+    const auto wanted = quality_lines(whole.output);
+    REQUIRE(wanted.size() == 4);
+    whole.source->close();
+
+    state::MemorySnapshot snapshot;
+    std::vector<std::string> got;
+    {
+        LearningWorld world(clock);
+        SharedModel& model = two_trainers(world);
+        Evaluation first(world, evaluate_job({"ctr"}, 300, false));
+        if (cut > 0) train(world, {&model}, first, before, 1'000);
+        (void)first.poll();
+        REQUIRE(first.source->snapshot(1, snapshot) == Progress::kDone);
+        got = quality_lines(first.output);
+        first.source->close();
+    }
+    LearningWorld world(clock);
+    SharedModel& model = two_trainers(world);
+    if (cut > 0) learn_unseen(world, model, before);
+    Evaluation second(world, evaluate_job({"ctr"}, 300, false));
+    REQUIRE(second.source->restore(snapshot));
+    train(world, {&model}, second, behind, 1'000);
+    (void)second.poll();
+    for (const std::string& line : quality_lines(second.output)) got.push_back(line);
+    // The model of two trainers waits for the other one, so the last window stays open.
+    CHECK(got == std::vector<std::string>(wanted.begin(), wanted.end() - 1));
+    second.source->close();
 }
 
 TEST_CASE("Rows that were not learned are neither audited nor counted", "[learning]") {
