@@ -54,6 +54,10 @@ void add_server_flag(CLI::App& verb, CommandLine& line) {
 }
 
 void add_setting_flag(CLI::App& verb, CommandLine& line) {
+    verb.add_option("--config", line.config_file,
+                    "File with the process configuration, millrace.yaml; none if absent. -D beats "
+                    "it.")
+        ->envname("MILLRACE_CONFIG");
     verb.add_option("-D,--setting", line.settings,
                     "key=value of the process configuration, for example "
                     "taskmanager.memory.process.size=1728m.")

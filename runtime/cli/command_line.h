@@ -73,6 +73,7 @@ struct CommandLine {
     bool allow_inline_kafka = false;
     std::string file_root;
     std::vector<std::string> socket_addresses;  // That socket sources of jobs may connect to.
+    std::string config_file;                    // --config
     std::vector<std::string> settings;          // -D key=value
     std::string kafka;                          // Brokers of the cluster `default`.
     std::string port_file;

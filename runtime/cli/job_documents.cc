@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -11,6 +10,7 @@
 
 #include "proto/job.pb.h"
 #include "runtime/cli/exit_codes.h"
+#include "runtime/config/variables.h"
 #include "runtime/jobfile/error_codes.h"
 #include "runtime/jobfile/render.h"
 
@@ -23,11 +23,6 @@ std::optional<std::string> read_file(const std::string& path) {
     std::ostringstream text;
     text << file.rdbuf();
     return text.str();
-}
-
-std::optional<std::string> environment(std::string_view name) {
-    const char* value = std::getenv(std::string(name).c_str());
-    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
 std::expected<std::vector<jobfile::JobText>, ExitCode> read_texts(
@@ -49,7 +44,7 @@ std::expected<std::vector<jobfile::JobText>, ExitCode> read_texts(
 
 jobfile::ValidateOptions options_of(const CommandLine& line,
                                     const jobfile::ExpressionChecker* expressions) {
-    return {.variables = environment,
+    return {.variables = config::process_environment(),
             .assignments = line.assignments,
             .expressions = expressions,
             .deny_warnings = line.deny_warnings,

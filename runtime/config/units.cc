@@ -288,28 +288,6 @@ UnitResult<std::int64_t> parse_instant_ms(std::string_view text) {
            *time;
 }
 
-UnitResult<std::int64_t> parse_memory_size(std::string_view text) {
-    const Split parts = split(text);
-    const auto number = whole(parts.number);
-    std::string_view unit = parts.unit.empty() ? "B" : parts.unit;
-    for (const Spelling& spelling : kSizeSpellings) {
-        if (unit == spelling.theirs) {
-            unit = spelling.ours;
-            break;
-        }
-    }
-    for (const UnitName& known : kSizeUnits) {
-        if (unit != known.name || !number) {
-            continue;
-        }
-        if (*number > std::numeric_limits<std::int64_t>::max() / known.factor) {
-            return too_large(text);
-        }
-        return *number * known.factor;
-    }
-    return malformed(text, "a size", "write it like 1728m, 64MiB or 1g");
-}
-
 std::string print_duration(std::int64_t ms) { return print_scaled(ms, kTimeUnits); }
 
 std::string print_size(std::int64_t bytes) { return print_scaled(bytes, kSizeUnits); }

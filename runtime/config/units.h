@@ -39,10 +39,6 @@ struct DurationRange {
 // 2026-01-02T03:04:05Z or with milliseconds, in UTC; since 1970.
 [[nodiscard]] UnitResult<std::int64_t> parse_instant_ms(std::string_view text);
 
-// Process configuration only: Flink's spellings too (1728m, 1 gb), all of them powers of 1024, and
-// a bare number is bytes.
-[[nodiscard]] UnitResult<std::int64_t> parse_memory_size(std::string_view text);
-
 [[nodiscard]] std::string print_duration(std::int64_t ms);
 [[nodiscard]] std::string print_size(std::int64_t bytes);
 [[nodiscard]] std::string print_share(double share);

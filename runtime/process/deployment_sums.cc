@@ -6,6 +6,7 @@
 
 #include "operators/learning/model_plan.h"
 #include "runtime/process/node.h"
+#include "runtime/process/process_settings.h"
 
 namespace millrace::process {
 namespace {
@@ -117,6 +118,7 @@ Result<cli::MemorySums> sum_memory(const cli::CommandLine& line, const proto::Jo
     MILLRACE_TRY_ASSIGN(const graph::JobGraph graph, graph::plan(job));
     MILLRACE_TRY_ASSIGN(const auto budget,
                         budget_of(line, slots_of_each(graph, line.taskmanagers)));
+    MILLRACE_TRY_ASSIGN(const auto settings, read_settings(line));
     const auto offers = empty_offers(line.taskmanagers, budget.slot_count);
     MILLRACE_TRY_ASSIGN(const auto placements, graph::schedule(graph, offers));
     const taskmanager::Capacity capacity = capacity_of(budget);
@@ -125,7 +127,7 @@ Result<cli::MemorySums> sum_memory(const cli::CommandLine& line, const proto::Jo
                          .taskmanager_count = line.taskmanagers,
                          .process_bytes = budget.process.bytes,
                          .slots = budget.slot_count,
-                         .has_assumed_slots = !sets_slots(line)};
+                         .has_assumed_slots = !find_setting(settings, kSlotsKey)};
     for (std::uint32_t i = 0; i < line.taskmanagers; ++i) {
         MILLRACE_TRY_ASSIGN(const auto need,
                             taskmanager::need_of(job, graph, placements, i, capacity));

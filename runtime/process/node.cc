@@ -12,13 +12,11 @@
 #include "operators/registry.h"
 #include "runtime/base/log.h"
 #include "runtime/cli/exit_codes.h"
+#include "runtime/process/process_settings.h"
 
 namespace millrace::process {
 namespace {
 
-constexpr std::string_view kSlots = "taskmanager.numberOfTaskSlots";
-// Not of memory: metrics_address() reads it.
-constexpr std::string_view kMetricsPortKey = "metrics.prometheus.port";
 constexpr std::uint16_t kMetricsPortDefault = 9249;
 constexpr std::uint64_t kJobManagerBytesDefault = std::uint64_t{512} << 20;
 constexpr std::uint64_t kProcessBytesDefault = std::uint64_t{1728} << 20;
@@ -43,10 +41,9 @@ net::BindScope scope_of(const cli::CommandLine& line) {
 // Of the flag, else of the key; none means no port.
 Result<std::optional<net::Address>> metrics_address(const cli::CommandLine& line) {
     std::string text = line.metrics;
-    for (const std::string& setting : line.settings) {
-        const std::string key = std::string(kMetricsPortKey) + "=";
-        if (text.empty() && setting.starts_with(key))
-            text = "127.0.0.1:" + setting.substr(key.size());
+    if (text.empty()) {
+        MILLRACE_TRY_ASSIGN(const auto settings, read_settings(line));
+        if (const auto port = find_setting(settings, kMetricsPortKey)) text = "127.0.0.1:" + *port;
     }
     if (text.empty()) return std::nullopt;
     MILLRACE_TRY_ASSIGN(auto address, net::parse_address(text, kMetricsPortDefault));
@@ -176,14 +173,9 @@ Status Node::start_metrics(const cli::CommandLine& line, const net::Address& add
 namespace {
 
 Result<std::vector<memory::Setting>> memory_settings(const cli::CommandLine& line) {
-    std::vector<memory::Setting> settings;
-    for (const std::string& text : line.settings) {
-        const std::size_t equals = text.find('=');
-        if (equals == std::string::npos)
-            return fail(Code::kInvalidOption, "-D wants key=value: {}", text);
-        if (text.substr(0, equals) == kMetricsPortKey) continue;
-        settings.push_back({.key = text.substr(0, equals), .value = text.substr(equals + 1)});
-    }
+    MILLRACE_TRY_ASSIGN(auto settings, read_settings(line));
+    std::erase_if(settings,
+                  [](const memory::Setting& setting) { return setting.key == kMetricsPortKey; });
     return settings;
 }
 
@@ -196,15 +188,10 @@ memory::MachineMemory machine_memory(std::uint64_t process_bytes_default) {
 
 Result<memory::MemoryBudget> budget_of(const cli::CommandLine& line, std::uint32_t slots_default) {
     MILLRACE_TRY_ASSIGN(auto settings, memory_settings(line));
-    if (!sets_slots(line))
-        settings.push_back({.key = std::string(kSlots), .value = std::to_string(slots_default)});
+    if (!find_setting(settings, kSlotsKey)) {
+        settings.push_back({.key = std::string(kSlotsKey), .value = std::to_string(slots_default)});
+    }
     return memory::MemoryBudget::derive(settings, machine_memory(kProcessBytesDefault));
-}
-
-bool sets_slots(const cli::CommandLine& line) {
-    const std::string key = std::string(kSlots) + "=";
-    return std::ranges::any_of(line.settings,
-                               [&](const std::string& text) { return text.starts_with(key); });
 }
 
 Result<memory::JobManagerBudget> jobmanager_budget_of(const cli::CommandLine& line) {

@@ -73,9 +73,6 @@ class Node {
 // The budget that the flags and the machine's limits say. Errors: kInvalidOption, every violation.
 Result<memory::MemoryBudget> budget_of(const cli::CommandLine& line, std::uint32_t slots_default);
 
-// Whether a setting says how many slots a TaskManager has.
-[[nodiscard]] bool sets_slots(const cli::CommandLine& line);
-
 // Checks the settings as a JobManager reads them. Errors: kInvalidOption, every violation.
 Result<memory::JobManagerBudget> jobmanager_budget_of(const cli::CommandLine& line);
 

@@ -90,17 +90,6 @@ TEST_CASE("points in time are UTC", "[config][units]") {
     }
 }
 
-TEST_CASE("process sizes are read as Flink writes them", "[config][units]") {
-    REQUIRE(parse_memory_size("1728m") == 1811939328);
-    REQUIRE(parse_memory_size("1 gb") == 1073741824);
-    REQUIRE(parse_memory_size("64 mb") == 67108864);
-    REQUIRE(parse_memory_size("4096") == 4096);
-    REQUIRE(parse_memory_size("32kb") == 32768);
-    REQUIRE(parse_memory_size("2MiB") == 2097152);
-    REQUIRE_FALSE(parse_memory_size("1.5g").has_value());
-    REQUIRE_FALSE(parse_memory_size("lots").has_value());
-}
-
 TEST_CASE("what is printed reads back as the same value", "[config][units]") {
     for (const std::int64_t ms : {0LL, 1LL, 999LL, 1000LL, 90'000LL, 3'600'000LL, 86'400'000LL,
                                   86'400'001LL, 9223372036854775807LL}) {

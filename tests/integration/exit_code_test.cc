@@ -107,6 +107,37 @@ TEST_CASE("a wrong configuration ends a process with 78, before anything is open
     REQUIRE(small.exit_code == 78);
 }
 
+TEST_CASE("a configuration file is read like flags, which beat it", "[integration]") {
+    const support::TempDir folder;
+    const std::string wrong = folder
+                                  .write("wrong.yaml",
+                                         "taskmanager:\n"
+                                         "  memory.proces.size: 1g\n"
+                                         "  memory.network.fraction: 2\n")
+                                  .string();
+    // Every mistake, with its line; and nothing was opened.
+    const Finished refused = millrace({"taskmanager", "--config", wrong});
+    CAPTURE(refused.errors);
+    REQUIRE(refused.exit_code == 78);
+    CHECK_THAT(refused.errors,
+               Contains(wrong + ":2: taskmanager.memory.proces.size: unknown key. Hint: did you "
+                                "mean taskmanager.memory.process.size?"));
+    CHECK_THAT(refused.errors, Contains(wrong + ":3: taskmanager.memory.network.fraction"));
+    CHECK(millrace({"jobmanager", "--config", wrong}).exit_code == 78);
+    require_refusal(millrace({"taskmanager", "--config", "/nowhere/millrace.yaml"}), 78,
+                    "cannot read the configuration file /nowhere/millrace.yaml: No such file");
+    const std::string job = folder.write("job.yaml", endless_job("numbers", 3)).string();
+    const std::string few =
+        folder.write("few.yaml", "taskmanager:\n  numberOfTaskSlots: 2\n").string();
+    const Finished small = millrace({"explain", job, "--config", few});
+    CHECK(small.exit_code == 78);
+    CHECK_THAT(small.errors, Contains("needs 3 slots, 2 of 2 are free"));
+    const Finished enough =
+        millrace({"explain", job, "--config", few, "-D", "taskmanager.numberOfTaskSlots=5"});
+    CHECK(enough.exit_code == 0);
+    CHECK_THAT(enough.output, Contains("assumed: 1 TaskManager of 1728 MiB with 5 slots\n"));
+}
+
 TEST_CASE("a wrong address on the command line ends with 64", "[integration]") {
     REQUIRE(millrace({"taskmanager", "--jobmanager", "here:there"}).exit_code == 64);
     REQUIRE(millrace({"list", "--server", "127.0.0.1:70000"}).exit_code == 64);

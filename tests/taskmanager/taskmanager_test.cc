@@ -212,8 +212,8 @@ TEST_CASE("TaskManager ends its tasks when the JobManager is gone, and registers
 
 // Takes connections and heartbeats as a JobManager would, and says nothing that a case does not
 // want.
-struct SilentJobManager : net::NetWorld {
-    explicit SilentJobManager(bool registers) {
+struct SilentServer : net::NetWorld {
+    explicit SilentServer(bool registers) {
         net::ControlCallbacks callbacks{
             .on_open = [this](const net::ControlHandle&) { ++connections; },
             .on_message =
@@ -246,7 +246,7 @@ struct SilentJobManager : net::NetWorld {
             REQUIRE(server->listen({"127.0.0.1", 0}));
         });
     }
-    ~SilentJobManager() {
+    ~SilentServer() {
         on_loop_do([&] { server.reset(); });
     }
 
@@ -261,7 +261,7 @@ TEST_CASE("TaskManager leaves a JobManager that is connected and does not answer
           "[taskmanager]") {
     const bool registers = GENERATE(true, false);
     CAPTURE(registers);
-    SilentJobManager silent(registers);
+    SilentServer silent(registers);
     auto budget = memory::MemoryBudget::derive(
         std::vector<memory::Setting>{{.key = "taskmanager.memory.process.size", .value = "512m"}},
         {});

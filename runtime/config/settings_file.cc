@@ -1,0 +1,54 @@
+#include "runtime/config/settings_file.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "runtime/config/yaml_tree.h"
+
+namespace millrace::config {
+namespace {
+
+using Kind = YamlNode::Kind;
+
+void report(std::string_view code, Mark mark, const std::string& path, std::string message,
+            SettingsFile& result) {
+    result.diagnostics.push_back({.code = std::string(code),
+                                  .mark = mark,
+                                  .path = path,
+                                  .message = std::move(message),
+                                  .fix = "write key: value, or remove it"});
+}
+
+void read_section(const YamlNode& section, const std::string& path, SettingsFile& result) {
+    for (const YamlEntry& entry : section.entries) {
+        const std::string key = path_of(path, entry.key);
+        if (entry.value.kind == Kind::kMapping) {
+            read_section(entry.value, key, result);
+        } else if (entry.value.kind == Kind::kSequence) {
+            report("E013", entry.value.mark, key,
+                   fmt::format("`{}` takes one value, not a list", key), result);
+        } else if (entry.value.is_null()) {
+            report("E019", entry.key_mark, key, fmt::format("`{}` has no value", key), result);
+        } else {
+            result.settings.push_back({key, entry.value.text, entry.key_mark.line});
+        }
+    }
+}
+
+}  // namespace
+
+SettingsFile read_settings_file(std::string_view text, std::uint32_t file) {
+    SettingsFile result;
+    YamlDocument document = read_yaml(text, file);
+    result.diagnostics = std::move(document.diagnostics);
+    if (!document.root) return result;
+    if (document.root->kind == Kind::kMapping) {
+        read_section(*document.root, "", result);
+    } else {
+        report("E013", document.root->mark, "", "the file holds no settings", result);
+    }
+    return result;
+}
+
+}  // namespace millrace::config

@@ -1,0 +1,52 @@
+#include "runtime/config/settings_file.h"
+
+#include <catch2/catch.hpp>
+
+namespace millrace::config {
+namespace {
+
+std::vector<std::string> codes_of(const SettingsFile& file) {
+    std::vector<std::string> codes;
+    for (const Diagnostic& entry : file.diagnostics) codes.push_back(entry.code);
+    return codes;
+}
+
+TEST_CASE("settings may be written nested or dotted, and keep their lines",
+          "[config][settings_file]") {
+    const SettingsFile file = read_settings_file(
+        "# of the cluster\n"
+        "taskmanager:\n"
+        "  numberOfTaskSlots: 16\n"
+        "  memory: { process.size: 4g, managed: { fraction: 0.4 } }\n"
+        "jobmanager.memory.process.size: 1600m\n",
+        0);
+    REQUIRE(file.diagnostics.empty());
+    REQUIRE(file.settings.size() == 4);
+    CHECK(file.settings[0].key == "taskmanager.numberOfTaskSlots");
+    CHECK(file.settings[0].value == "16");
+    CHECK(file.settings[0].line == 3);
+    CHECK(file.settings[1].key == "taskmanager.memory.process.size");
+    CHECK(file.settings[1].value == "4g");
+    CHECK(file.settings[2].key == "taskmanager.memory.managed.fraction");
+    CHECK(file.settings[2].line == 4);
+    CHECK(file.settings[3].key == "jobmanager.memory.process.size");
+    CHECK(file.settings[3].line == 5);
+}
+
+TEST_CASE("everything that is wrong with a file of settings is said at once",
+          "[config][settings_file]") {
+    const SettingsFile file = read_settings_file("a: [1, 2]\nb:\nc: 1\nc: 2\nd: 3\n", 0);
+    REQUIRE(codes_of(file) == std::vector<std::string>{"E011", "E013", "E019"});
+    REQUIRE(file.settings.size() == 2);
+    CHECK(file.settings[0].value == "1");
+    CHECK(file.settings[1].key == "d");
+}
+
+TEST_CASE("a file of settings that is none is refused", "[config][settings_file]") {
+    CHECK(codes_of(read_settings_file("- a\n", 0)) == std::vector<std::string>{"E013"});
+    CHECK(codes_of(read_settings_file("a: \"b\n", 0)) == std::vector<std::string>{"E002"});
+    CHECK(codes_of(read_settings_file("", 0)) == std::vector<std::string>{"E009"});
+}
+
+}  // namespace
+}  // namespace millrace::config
