@@ -10,6 +10,7 @@
 namespace millrace::jobfile {
 namespace {
 
+// Retired, and never to be used again: E074.
 constexpr auto kCodes = std::to_array<ErrorCode>({
     {"E001", "not YAML",
      "The text cannot be read as YAML; usually the indentation or a ':' is "

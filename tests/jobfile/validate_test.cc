@@ -313,6 +313,7 @@ TEST_CASE("codes are in order and none is used twice", "[jobfile][error_codes]")
         REQUIRE_FALSE(code.example.empty());
         last = code.code;
     }
+    for (const std::string_view retired : {"E074"}) REQUIRE(find_error_code(retired) == nullptr);
 }
 
 }  // namespace
