@@ -211,5 +211,26 @@ TEST_CASE("a job whose Kafka queues do not fit the task region is refused with t
     cluster.wait_for_state("second", "RUNNING");
 }
 
+TEST_CASE("a job whose Kafka properties ask for too long queues is refused at submission",
+          "[integration]") {
+    KafkaClient kafka(support::kafka_brokers_or_skip());
+    const ClickTopics topics(kafka, 1);
+    Cluster cluster({.brokers = kafka.brokers()});
+    cluster.start_taskmanager({.slots = 2});
+    const std::string text = fmt::format(
+        "version: 1\nname: greedy\nschemas:\n  line: {{ text: string }}\n"
+        "sources:\n  rows: {{ type: kafka, topic: {}, format: json, schema: line, parallelism: 2,\n"
+        "          properties: {{ queued.max.messages.kbytes: \"200000\" }} }}\n"
+        "sinks:\n  nowhere: {{ type: discard, from: rows }}\n",
+        topics.clicks);
+    const Finished refused = cluster.try_submit(text);
+    CAPTURE(refused.errors);
+    REQUIRE(refused.exit_code != 0);
+    // Of 64 MiB 8 are set aside for an answer; half of the rest is for bytes, shared by 2 readers.
+    REQUIRE_THAT(refused.errors,
+                 Contains("queued.max.messages.kbytes is 200000") && Contains("allows 14336"));
+    REQUIRE(cluster.free_slots() == 2);
+}
+
 }  // namespace
 }  // namespace millrace::integration
