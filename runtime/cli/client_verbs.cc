@@ -59,9 +59,9 @@ std::string real_at(const json::value& value, std::string_view key) {
 }
 
 const json::array& list_at(const json::value& value, std::string_view key) {
-    static const json::array kNone;
+    static const json::array none;
     const json::value* found = value.is_object() ? value.as_object().if_contains(key) : nullptr;
-    return found != nullptr && found->is_array() ? found->as_array() : kNone;
+    return found != nullptr && found->is_array() ? found->as_array() : none;
 }
 
 // Prints why the server refused.

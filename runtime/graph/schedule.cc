@@ -85,6 +85,7 @@ std::vector<SlotRef> spread(std::span<const SlotOffer> offers, std::uint32_t cou
 std::vector<SlotRef> slots_of(std::span<const SlotOffer> offers, std::uint32_t taskmanager,
                               std::uint32_t count) {
     std::vector<SlotRef> taken;
+    taken.reserve(count);
     for (std::uint32_t i = 0; i < count; ++i)
         taken.push_back({taskmanager, offers[taskmanager].free_slots[i]});
     return taken;

@@ -58,6 +58,7 @@ std::vector<cli::TaskSum> task_sums(const taskmanager::DeploymentNeed& need,
         sum.buffers_target += task.buffers.target;
     }
     std::vector<cli::TaskSum> all;
+    all.reserve(sums.size());
     for (auto& [vertex, sum] : sums) all.push_back(std::move(sum));
     return all;
 }
@@ -155,17 +156,13 @@ Result<jobmanager::CapacityClaim> DeploymentSums::claim(
                     taskmanager.taskmanager_id());
     }
     const taskmanager::Capacity capacity = capacity_of(taskmanager, taken);
-    auto need = taskmanager::need_of(job, graph, placements, self, capacity);
-    Status fits;
-    if (need) {
-        fits = taskmanager::check_fit(*need, capacity);
-    } else {
-        fits = std::unexpected(std::move(need).error());
-    }
-    if (!fits) {
-        return std::unexpected(std::move(fits).error().with_context(fmt::format(
+    const auto need = taskmanager::need_of(job, graph, placements, self, capacity);
+    const auto refuse = [&](Error cause) {
+        return std::unexpected(std::move(cause).with_context(fmt::format(
             "job {} does not fit in TaskManager {}", job.name(), taskmanager.taskmanager_id())));
-    }
+    };
+    if (!need) return refuse(need.error());
+    if (Status fits = taskmanager::check_fit(*need, capacity); !fits) return refuse(fits.error());
     return jobmanager::CapacityClaim{.network_buffers = need->buffers().required,
                                      .task_bytes = need->kafka_bytes()};
 }

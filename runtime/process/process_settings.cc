@@ -28,6 +28,7 @@ Result<std::vector<memory::Setting>> settings_in(const std::string& path) {
                     config::report(read.diagnostics, sources, config::ReportForm::kText));
     }
     std::vector<memory::Setting> settings;
+    settings.reserve(read.settings.size());
     for (const config::FileSetting& setting : read.settings)
         settings.push_back({setting.key, setting.value, path, static_cast<int>(setting.line)});
     return settings;
@@ -41,6 +42,7 @@ Result<std::vector<memory::Setting>> read_settings(const cli::CommandLine& line)
         MILLRACE_TRY_ASSIGN(settings, settings_in(line.config_file));
     }
     std::vector<memory::Setting> flags;
+    flags.reserve(line.settings.size());
     for (const std::string& text : line.settings) {
         const std::size_t equals = text.find('=');
         if (equals == std::string::npos)
