@@ -21,8 +21,7 @@ namespace millrace::ml {
 
 class CoordinateUpdate {
   public:
-    explicit CoordinateUpdate(Table& table)
-        : cells_(table.cells().data()), dirty_(table.dirty().data()) {}
+    explicit CoordinateUpdate(Table& table) : cells_(table.cells().data()), dirty_(table.dirty()) {}
 
     // sum w_i x_i
     template <bool kOnes>
@@ -57,7 +56,7 @@ class CoordinateUpdate {
         FourCells four(cells_, slots);
         rule.step(g, four.w, four.s0, four.s1, four.s2);
         four.store(cells_, slots);
-        for (int k = 0; k < 4; ++k) dirty_[slots[k] / kCellsPerLine] = Table::kDirty;
+        for (int k = 0; k < 4; ++k) dirty_.mark(slots[k]);
     }
 
     template <bool kOnes, class Rule>
@@ -65,7 +64,7 @@ class CoordinateUpdate {
         const std::uint32_t slot = row.slots[i];
         const float g = slope * row.value(i);
         Cell& cell = cells_[slot];
-        dirty_[slot / kCellsPerLine] = Table::kDirty;
+        dirty_.mark(slot);
         if (slot == kBiasSlot) {
             rule.step_bias(g, cell);
         } else {
@@ -74,7 +73,7 @@ class CoordinateUpdate {
     }
 
     Cell* const cells_;
-    std::uint8_t* const dirty_;
+    DirtyLines dirty_;
 };
 
 }  // namespace millrace::ml

@@ -27,20 +27,22 @@ struct Rates {
 
 // The closed form of (z, n). V is float or Float4.
 template <class V>
-V weight_of(V z, V root_n, const Rates& rates, V l1, V l2) {
+[[gnu::always_inline]] inline V weight_of(V z, V root_n, const Rates& rates, V l1, V l2) {
     const V divisor = (V(rates.beta) + root_n) * V(rates.inverse_alpha) + l2;
     const V size = (magnitude(z) - l1) / larger(divisor, V(kTiny));
     return where_greater(magnitude(z), l1, opposite_sign(size, z));
 }
 
 template <class V>
-void ftrl_step(V g, V& w, V& z, V& n, const Rates& rates, V l1, V l2) {
+[[gnu::always_inline]] inline void ftrl_step(V g, V& w, V& z, V& n, V& root_n, const Rates& rates,
+                                             V l1, V l2) {
     const V squared = g * g;
     const V n_new = n + squared;
     const V root_new = root(n_new);
-    const V s = squared / larger(V(rates.alpha) * (root_new + root(n)), V(kTiny));
+    const V s = squared / larger(V(rates.alpha) * (root_new + root_n), V(kTiny));
     z = z + (g - s * w);
     n = n_new;
+    root_n = root_new;
     w = weight_of(z, root_new, rates, l1, l2);
 }
 
@@ -74,14 +76,14 @@ class FtrlRule {
     }
 
     template <class V>
-    void step(V g, V& w, V& z, V& n, V&) const {
-        ftrl_step(g, w, z, n, rates_, V(l1_), V(l2_));
+    void step(V g, V& w, V& z, V& n, V& root_n) const {
+        ftrl_step(g, w, z, n, root_n, rates_, V(l1_), V(l2_));
     }
     void step_bias(float g, Cell& cell) const {
         if (bias_rate_ > 0) {
             cell.w -= bias_rate_ * g;
         } else {
-            ftrl_step(g, cell.w, cell.state[0], cell.state[1], rates_, 0.0F, 0.0F);
+            ftrl_step(g, cell.w, cell.state[0], cell.state[1], cell.state[2], rates_, 0.0F, 0.0F);
         }
     }
 

@@ -8,8 +8,8 @@
 //   sqrt(n_i))) z_i += g_i - s_i w_i;   n_i += g_i^2
 //
 // h is the row's weight, m the margin. s is computed in its second form, which does not cancel.
-// Cell: w (cached closed form of z and n), z, n, one float to spare. The constant feature's cell
-// has l1 = l2 = 0.
+// Cell: w (cached closed form of z and n), z, n, sqrt(n) (kept: a root less a step). The constant
+// feature's cell has l1 = l2 = 0.
 //
 // Threads, Failure: as Learner says.
 

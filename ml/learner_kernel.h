@@ -52,7 +52,7 @@ struct Scored {
 // sum over i of term(i), in four fixed interleaved sums, so that additions do not wait for each
 // other and the result does not depend on the compiler.
 template <class T, class Term>
-T interleaved_sum(std::uint32_t count, const Term& term) {
+[[gnu::always_inline]] inline T interleaved_sum(std::uint32_t count, const Term& term) {
     T a{}, b{}, c{}, d{};
     std::uint32_t i = 0;
     for (; i + 4 <= count; i += 4) {
@@ -130,8 +130,8 @@ template <bool kOnes, class Rule>
 RowCounts train_loop(Rule& rule, LabelRule labels, Table& table, const SparseRows& rows,
                      std::span<float> scores) {
     RowCounts counts;
-    const Cell* cells = table.cells().data();
-    const auto prefetch = [cells](std::uint32_t slot) { prefetch_line(cells + slot); };
+    Cell* const cells = table.cells().data();
+    const auto prefetch = [cells](std::uint32_t slot) { prefetch_line_to_write(cells + slot); };
     for (std::uint32_t r = 0; r < kPrefetchRows; ++r) prefetch_row(rows, r, prefetch);
     for (std::uint32_t r = 0; r < rows.row_count; ++r) {
         prefetch_row(rows, r + kPrefetchRows, prefetch);

@@ -19,4 +19,14 @@ inline void prefetch_line(const void* address) {
 #endif
 }
 
+// The same for a line that will be written: it comes alone to this core, so that the write does not
+// have to ask the other cores once more.
+inline void prefetch_line_to_write(void* address) {
+#if defined(__x86_64__)
+    asm volatile("prefetchw %0" : : "m"(*static_cast<char*>(address)));
+#else
+    __builtin_prefetch(address, 1);
+#endif
+}
+
 }  // namespace millrace::ml

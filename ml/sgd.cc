@@ -46,7 +46,7 @@ class SgdRule {
         : options_(options),
           table_(table),
           cells_(table.cells().data()),
-          dirty_(table.dirty().data()),
+          dirty_(table.dirty()),
           scalars_(table.scalars()) {}
 
     template <bool kOnes>
@@ -82,7 +82,7 @@ class SgdRule {
             Cell& cell = cells_[slot];
             const double x = static_cast<double>(row.value(i));
             set_exact(cell, exact(cell) - (slot == kBiasSlot ? bias_step : step) * x);
-            dirty_[slot / kCellsPerLine] = Table::kDirty;
+            dirty_.mark(slot);
         }
     }
 
@@ -97,7 +97,7 @@ class SgdRule {
     const SgdOptions& options_;
     Table& table_;
     Cell* const cells_;
-    std::uint8_t* const dirty_;
+    DirtyLines dirty_;
     ModelScalars& scalars_;
 };
 

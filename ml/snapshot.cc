@@ -133,15 +133,15 @@ bool is_zero(const Cell* line) {
 
 Status write_lines(Writer& writer, const Table& table, SnapshotKind kind) {
     const std::span<const Cell> cells = table.cells();
-    const std::span<const std::uint8_t> dirty = table.dirty();
+    const DirtyLines& dirty = table.dirty();
     const auto wanted = [&](std::size_t line) {
-        return kind == SnapshotKind::kDelta ? (dirty[line] & Table::kDirtyForSnapshot) != 0
+        return kind == SnapshotKind::kDelta ? dirty.is_unsaved(line)
                                             : !is_zero(&cells[line * kCellsPerLine]);
     };
     std::size_t line = 0;
-    while (line < dirty.size()) {
+    while (line < dirty.lines()) {
         std::size_t end = line;
-        while (end < dirty.size() && end - line < kLinesPerRun && wanted(end)) ++end;
+        while (end < dirty.lines() && end - line < kLinesPerRun && wanted(end)) ++end;
         if (end > line) {
             const RunHead head{.first_line = static_cast<std::uint32_t>(line),
                                .lines = static_cast<std::uint32_t>(end - line)};
@@ -234,7 +234,7 @@ Status read_lines(Reader& reader, Table& table, const Learner& learner) {
         MILLRACE_TRY(reader.read_value(head));
         if (head.lines == 0 && head.first_line == kEndMark) return {};
         const std::size_t end = std::size_t{head.first_line} + head.lines;
-        if (head.lines == 0 || head.first_line < next_line || end > table.dirty().size()) {
+        if (head.lines == 0 || head.first_line < next_line || end > table.dirty().lines()) {
             return fail(Code::kCorruption,
                         "snapshot has lines {} to {} where {} or more must follow", head.first_line,
                         end, next_line);
@@ -291,6 +291,7 @@ Result<SnapshotPlace> restore(Table& table, const SnapshotSubject& subject,
 Status write_snapshot(Table& table, const SnapshotSubject& subject, SnapshotKind kind,
                       SnapshotPlace place, SnapshotSink& sink) {
     MILLRACE_CHECK_EQ(kind == SnapshotKind::kFull, place.sequence == 0);
+    table.dirty().settle();
     Writer writer(sink);
     MILLRACE_TRY(writer.write_value(header_of(table, subject, kind, place)));
     MILLRACE_TRY(writer.write(std::as_bytes(table.scaler().moments())));
@@ -298,9 +299,7 @@ Status write_snapshot(Table& table, const SnapshotSubject& subject, SnapshotKind
     MILLRACE_TRY(write_lines(writer, table, kind));
     MILLRACE_TRY(writer.finish());
     // Only now: after a failed write the next delta must hold these lines again.
-    for (std::uint8_t& marks : table.dirty()) {
-        marks = static_cast<std::uint8_t>(marks & ~Table::kDirtyForSnapshot);
-    }
+    table.dirty().saved();
     return {};
 }
 

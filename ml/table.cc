@@ -1,7 +1,6 @@
 #include "ml/table.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "ml/prefetch.h"
 #include "runtime/base/check.h"
@@ -20,14 +19,14 @@ Table::Table(unsigned bits, Memory memory, Content content, std::uint32_t scaled
     : bits_(bits),
       mask_(static_cast<std::uint32_t>((std::uint64_t{1} << bits) - 1)),
       memory_(memory),
+      dirty_(memory.dirty),
       scaler_(scaled_columns),
       order_log_(memory.order_runs) {
     MILLRACE_CHECK_GE(bits, kMinBits);
     MILLRACE_CHECK_LE(bits, kMaxBits);
     MILLRACE_CHECK_EQ(memory.cells.size_bytes(), cell_bytes(bits));
-    MILLRACE_CHECK_EQ(memory.dirty.size(), dirty_bytes(bits));
+    MILLRACE_CHECK_EQ(memory.dirty.size_bytes(), DirtyLines::bytes(bits));
     MILLRACE_CHECK_EQ(reinterpret_cast<std::uintptr_t>(memory.cells.data()) % 64, 0U);
-    MILLRACE_CHECK_EQ(reinterpret_cast<std::uintptr_t>(memory.dirty.data()) % 8, 0U);
     if (content == Content::kUnknown) clear();
 }
 
@@ -37,17 +36,18 @@ void Table::clear() {
     counts_ = {};
     scaler_.clear();
     order_log_.clear();
+    dirty_.forget();
     mark_all_dirty();
 }
 
 void Table::mark_dirty(std::uint32_t slot) {
     MILLRACE_CHECK_LE(slot, mask_);
-    memory_.dirty[slot / kCellsPerLine] = kDirty;
+    dirty_.mark(slot);
     changed_ = true;
 }
 
 void Table::mark_all_dirty() {
-    std::ranges::fill(memory_.dirty, kDirty);
+    dirty_.mark_all();
     changed_ = true;
 }
 
@@ -76,19 +76,11 @@ void Table::copy_dirty_lines(ServingView& view) {
         }
         found = 0;
     };
-    std::uint8_t* const dirty = memory_.dirty.data();
-    for (std::size_t word = 0; word < memory_.dirty.size(); word += 8) {
-        std::uint64_t marks = 0;
-        std::memcpy(&marks, dirty + word, 8);
-        if ((marks & 0x0101010101010101ULL) == 0) continue;
-        for (std::size_t line = word; line < word + 8; ++line) {
-            if ((dirty[line] & kDirtyForView) == 0) continue;
-            dirty[line] = static_cast<std::uint8_t>(dirty[line] & ~kDirtyForView);
-            prefetch_line(memory_.cells.data() + line * kCellsPerLine);
-            lines[found++] = line;
-            if (found == kBatch) copy();
-        }
-    }
+    dirty_.take_unpublished([&](std::size_t line) {
+        prefetch_line(memory_.cells.data() + line * kCellsPerLine);
+        lines[found++] = line;
+        if (found == kBatch) copy();
+    });
     copy();
 }
 

@@ -17,6 +17,7 @@
 #include <optional>
 #include <span>
 
+#include "ml/dirty_lines.h"
 #include "ml/order_log.h"
 #include "ml/serving_view.h"
 #include "ml/standard_scaler.h"
@@ -34,6 +35,7 @@ struct alignas(16) Cell {
 static_assert(sizeof(Cell) == 16);
 
 constexpr std::size_t kCellsPerLine = 64 / sizeof(Cell);
+static_assert(kCellsPerLine == 1U << DirtyLines::kSlotBits);
 
 // Rows since the model began. Skipped rows touched no cell and do not count as seen.
 struct RowCounts {
@@ -53,16 +55,13 @@ class Table {
   public:
     struct Memory {
         std::span<Cell> cells;             // cell_bytes(): 64-byte aligned; 2 MiB serves best.
-        std::span<std::uint8_t> dirty;     // dirty_bytes(): 8-byte aligned
+        std::span<std::uint64_t> dirty;    // DirtyLines::bytes()
         std::span<OrderRun> order_runs{};  // As long an order log as the caller wants to allow.
     };
     // Whether the memory is known to be all zeros; a table of 64 MiB takes 20 ms to clear.
     enum class Content : std::uint8_t { kZeroed, kUnknown };
 
     [[nodiscard]] static std::size_t cell_bytes(unsigned bits) { return sizeof(Cell) << bits; }
-    [[nodiscard]] static std::size_t dirty_bytes(unsigned bits) {
-        return (std::size_t{1} << bits) / kCellsPerLine;
-    }
 
     // `scaled_columns`: columns that the model's features standardize (StandardScaler).
     // REQUIRES: the sizes above, and kMinBits <= bits <= kMaxBits.
@@ -87,8 +86,8 @@ class Table {
     [[nodiscard]] std::uint32_t mask() const { return mask_; }
     [[nodiscard]] std::span<Cell> cells() { return memory_.cells; }
     [[nodiscard]] std::span<const Cell> cells() const { return memory_.cells; }
-    [[nodiscard]] std::span<std::uint8_t> dirty() { return memory_.dirty; }
-    [[nodiscard]] std::span<const std::uint8_t> dirty() const { return memory_.dirty; }
+    [[nodiscard]] DirtyLines& dirty() { return dirty_; }
+    [[nodiscard]] const DirtyLines& dirty() const { return dirty_; }
     // The number of publications; what predictions carry. Survives snapshots.
     [[nodiscard]] std::uint64_t version() const { return version_; }
     [[nodiscard]] ModelScalars& scalars() { return scalars_; }
@@ -99,11 +98,6 @@ class Table {
     [[nodiscard]] const StandardScaler& scaler() const { return scaler_; }
     [[nodiscard]] OrderLog& order_log() { return order_log_; }
     [[nodiscard]] const OrderLog& order_log() const { return order_log_; }
-
-    // Marks of the dirty map. Learners write kDirty; each consumer clears its own.
-    static constexpr std::uint8_t kDirtyForView = 1;
-    static constexpr std::uint8_t kDirtyForSnapshot = 2;
-    static constexpr std::uint8_t kDirty = kDirtyForView | kDirtyForSnapshot;
 
     // Called by snapshots after a restore.
     void set_version(std::uint64_t version) { version_ = version; }
@@ -118,6 +112,7 @@ class Table {
 
     // Written by the writer only.
     std::uint64_t version_ = 0;
+    DirtyLines dirty_;
     bool changed_ = true;
     std::uint64_t rows_published_ = 0;
     ModelScalars scalars_;

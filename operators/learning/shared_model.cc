@@ -49,7 +49,7 @@ std::size_t queue_bytes(const SharedModel::Options& options) {
 }
 
 std::size_t small_bytes(const SharedModel::Options& options) {
-    return rounded(ml::Table::dirty_bytes(options.bits)) + bytes_of<ml::OrderRun>(kOrderRuns) +
+    return rounded(ml::DirtyLines::bytes(options.bits)) + bytes_of<ml::OrderRun>(kOrderRuns) +
            queue_bytes(options);
 }
 
@@ -142,7 +142,7 @@ Status SharedModel::take_memory(memory::Account& account, const std::string& job
     Carver carver{small.data()};
     const ml::Table::Memory memory{
         .cells = {reinterpret_cast<ml::Cell*>(cells.data()), std::size_t{1} << options_.bits},
-        .dirty = carver.take<std::uint8_t>(ml::Table::dirty_bytes(options_.bits)),
+        .dirty = carver.take<std::uint64_t>(ml::DirtyLines::bytes(options_.bits) / 8),
         .order_runs = carver.take<ml::OrderRun>(kOrderRuns)};
     table_ = std::make_unique<ml::Table>(options_.bits, memory, ml::Table::Content::kUnknown,
                                          options_.scaled_columns);

@@ -4,10 +4,11 @@
 //                                        |
 //                                        +--> scored rows --take_scored()--> evaluate
 //
-// Train tasks of any number prepare rows and queue them; whoever gets the table's token applies
-// what is queued, strictly one row after the other, so learning is exactly sequential at any
-// parallelism: in the order in which batches were queued, or in canonical order (row_order.h). A
-// batch goes through one WorkItem: free, queued, applied, looked at by `evaluate` if there is one,
+// Train tasks of any number prepare rows and queue them; one of them is the writer and applies what
+// is queued, strictly one row after the other, so learning is exactly sequential at any
+// parallelism: in the order in which batches were queued, or in canonical order (row_order.h). The
+// writer stays the same until its input ends, so that the table's lines stay with one core. A batch
+// goes through one WorkItem: free, queued, applied, looked at by `evaluate` if there is one,
 // free. When `evaluate` lags there are no free items, and with that the train tasks wait.
 //
 // Rows come in feeds. Without canonical order there is one, for all trainers. With it, each subtask
@@ -15,8 +16,8 @@
 // room of the one that all wait for. A split that is silent for too long, or that cannot come
 // because its feed is full of other splits' rows, is skipped, and the order log says where.
 //
-// Threads:    claim() to end_trainer() from any task; view() and report() from any thread. The
-//             token (an atomic flag) makes one thread at a time the table's writer.
+// Threads:    claim() to end_trainer() from any task; view() and report() from any thread. apply()
+//             from the writer; the token (an atomic flag) aborts if there are ever two.
 // Ownership:  table, view and items live in the model's memory account, borrowed and closed by the
 //             owner after the last task. Queued batches stay with the slots that made them.
 // Limits:     item_count() batches, and held_bytes_max() bytes of them with one batch a feed
@@ -136,18 +137,31 @@ class SharedModel {
     // A split was found later. Errors: kResourceExhausted when there are too many.
     Status add_split(OrderPlan::Split split) MILLRACE_EXCLUDES(mutex_);
 
+    // Whether `trainer` is the one that applies. When the writer ends, the next one is rung.
+    [[nodiscard]] bool is_writer(std::uint32_t trainer) const {
+        return writer_.load(std::memory_order_acquire) == trainer;
+    }
+    // Rings the writer if there is something to apply.
+    void call_writer() MILLRACE_EXCLUDES(mutex_);
+
     enum class Applied : std::uint8_t {
-        kNothingLeft,  // Nothing can be applied, or somebody else is the writer and sees to it.
+        kNothingLeft,  // Until something is queued.
         kMore,         // Time is up; call again.
     };
-    // Applies what is queued if the token is free, until `deadline`; publishes when it is due.
+    // Applies what is queued, until `deadline`; publishes when it is due. REQUIRES: the caller is
+    // the writer.
     Applied apply(TimePoint deadline) MILLRACE_EXCLUDES(mutex_);
+    // Whether something was queued, or ended, that apply() has not seen.
+    [[nodiscard]] bool has_news() const MILLRACE_EXCLUDES(mutex_);
     // When apply() should be called even if nothing comes; TimePoint::max() = never.
     [[nodiscard]] TimePoint next_tick() const;
     // True when all that `trainer` has queued was applied; otherwise it is rung when so.
     bool is_drained(std::uint32_t trainer) MILLRACE_EXCLUDES(mutex_);
-    // The trainer will queue nothing more. The last one publishes and ends the scored rows.
+    // The trainer will queue nothing more; if it is the writer, another one becomes it. The last one
+    // publishes and ends the scored rows.
     void end_trainer(std::uint32_t trainer) MILLRACE_EXCLUDES(mutex_);
+    // The trainer's task is closed, whether it ended or not: it is not the writer any more.
+    void leave(std::uint32_t trainer) MILLRACE_EXCLUDES(mutex_);
 
     // ---- evaluate
     void attach_evaluator(Waker& waker) MILLRACE_EXCLUDES(mutex_);
@@ -194,6 +208,7 @@ class SharedModel {
         std::uint32_t outstanding = 0;  // Items queued and not yet applied.
         bool waits = false;  // For room in any feed, or for its own to be applied, until rung.
         bool ended = false;
+        bool has_left = false;
     };
     struct Feed {
         std::uint32_t held = 0;      // Items claimed and not yet free.
@@ -223,9 +238,11 @@ class SharedModel {
     void carve_queues(std::byte* at);
     [[nodiscard]] bool has_room_locked(const Feed& feed) const MILLRACE_REQUIRES(mutex_);
     bool has_room_or_waits(std::uint32_t trainer, std::uint32_t feed) MILLRACE_REQUIRES(mutex_);
-    [[nodiscard]] bool has_news() const MILLRACE_EXCLUDES(mutex_);
+    [[nodiscard]] bool has_news_locked() const MILLRACE_REQUIRES(mutex_);
 
-    // The token holder's.
+    // The writer's.
+    void take_token();
+    void give_token_back();
     [[nodiscard]] std::span<const Slice> next_slices(TimePoint now) MILLRACE_EXCLUDES(mutex_);
     [[nodiscard]] std::span<const Slice> front_slice() MILLRACE_EXCLUDES(mutex_);
     [[nodiscard]] std::span<const Slice> ordered_slices(TimePoint now) MILLRACE_EXCLUDES(mutex_);
@@ -248,6 +265,8 @@ class SharedModel {
     // False when there is more of it to do.
     bool digest_if_due(TimePoint now, TimePoint deadline) MILLRACE_EXCLUDES(mutex_);
     void set_digest(std::uint64_t digest) MILLRACE_EXCLUDES(mutex_);
+    [[nodiscard]] Waker* hand_over(std::uint32_t trainer) MILLRACE_REQUIRES(mutex_);
+    [[nodiscard]] bool should_ring(const Trainer& trainer) const MILLRACE_REQUIRES(mutex_);
     // Collects who is to be rung; ring after unlocking.
     std::vector<Waker*> waiting_trainers() MILLRACE_REQUIRES(mutex_);
 
@@ -261,7 +280,9 @@ class SharedModel {
     std::uint32_t feed_items_ = 0;
     std::size_t feed_bytes_ = 0;
 
-    // Belongs to whoever holds the token.
+    std::atomic<std::uint32_t> writer_{0};
+
+    // The writer's.
     std::atomic<bool> token_{false};
     bool order_log_complete_ = true;
     bool is_order_pure_ = true;  // Canonical, and the input alone tells the order so far.
@@ -273,7 +294,7 @@ class SharedModel {
     std::vector<std::uint32_t> ended_feeds_;
     std::optional<ml::TableDigest> digesting_;
 
-    // Written by the token's holder, read racily by trainers to plan their next tick.
+    // Written by the writer; read racily when another becomes it.
     std::atomic<std::int64_t> publish_due_ns_{kNever};
     std::atomic<std::int64_t> skip_due_ns_{kNever};
     std::atomic<std::int64_t> digest_due_ns_{kNever};

@@ -87,17 +87,22 @@ bool SharedModel::is_drained(std::uint32_t trainer) {
 }
 
 void SharedModel::end_trainer(std::uint32_t trainer) {
+    Waker* successor = nullptr;
+    bool is_last = false;
     {
         const MutexLock lock(mutex_);
         if (trainers_[trainer].ended) return;
         trainers_[trainer].ended = true;
-        if (++trainers_ended_ < trainers_.size()) return;
+        successor = hand_over(trainer);
+        is_last = ++trainers_ended_ == trainers_.size();
     }
+    if (successor != nullptr) successor->wake();
+    if (!is_last) return;
     // All have ended, and nobody who has ended is in apply().
-    MILLRACE_CHECK(!token_.exchange(true, std::memory_order_acquire));
+    take_token();
     publish();
     set_digest(ml::TableDigest::of(*table_));
-    token_.store(false, std::memory_order_release);
+    give_token_back();
     Waker* evaluator = nullptr;
     {
         const MutexLock lock(mutex_);
@@ -107,10 +112,53 @@ void SharedModel::end_trainer(std::uint32_t trainer) {
     if (evaluator != nullptr) evaluator->wake();
 }
 
+void SharedModel::leave(std::uint32_t trainer) {
+    Waker* successor = nullptr;
+    {
+        const MutexLock lock(mutex_);
+        trainers_[trainer].has_left = true;
+        successor = hand_over(trainer);
+    }
+    if (successor != nullptr) successor->wake();
+}
+
+// Who is to be rung as the new writer: nobody when `trainer` is not the writer, or when the next
+// one has not begun and will look by itself.
+Waker* SharedModel::hand_over(std::uint32_t trainer) {
+    if (!is_writer(trainer)) return nullptr;
+    const auto next = std::ranges::find_if(
+        trainers_, [](const Trainer& other) { return !other.ended && !other.has_left; });
+    if (next == trainers_.end()) return nullptr;
+    writer_.store(static_cast<std::uint32_t>(next - trainers_.begin()), std::memory_order_release);
+    return next->waker;
+}
+
+void SharedModel::call_writer() {
+    Waker* writer = nullptr;
+    {
+        const MutexLock lock(mutex_);
+        if (has_news_locked()) writer = trainers_[writer_.load(std::memory_order_relaxed)].waker;
+    }
+    if (writer != nullptr) writer->wake();
+}
+
+bool SharedModel::has_news_locked() const {
+    return !queued_.is_empty() || !feeds_ending_.empty() || !splits_new_.empty();
+}
+
+// In arrival order trainers sleep until half of the room is free: a ring for each batch would cost
+// the writer more than the batch's hand-over. In canonical order any row may be the awaited one.
+bool SharedModel::should_ring(const Trainer& trainer) const {
+    if (!trainer.waits) return false;
+    if (is_ordered() || trainer.outstanding == 0) return true;
+    const Feed& feed = feeds_.front();
+    return feed.held <= feed_items_ / 2 && feed.bytes <= feed_bytes_ / 2;
+}
+
 std::vector<Waker*> SharedModel::waiting_trainers() {
     std::vector<Waker*> waiting;
     for (Trainer& trainer : trainers_) {
-        if (!trainer.waits) continue;
+        if (!should_ring(trainer)) continue;
         trainer.waits = false;
         waiting.push_back(trainer.waker);
     }

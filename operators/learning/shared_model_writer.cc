@@ -1,4 +1,4 @@
-// What the holder of a SharedModel's token does: rows into the table, one after the other.
+// What the writer of a SharedModel does: rows into the table, one after the other.
 
 #include <algorithm>
 
@@ -23,32 +23,34 @@ std::int64_t ns(TimePoint time) { return time.time_since_epoch().count(); }
 }  // namespace
 
 SharedModel::Applied SharedModel::apply(TimePoint deadline) {
-    // Whoever queued something while the token was taken relies on the holder: hence the second
-    // look after the token was given back.
-    while (true) {
-        if (token_.exchange(true, std::memory_order_acquire)) return Applied::kNothingLeft;
-        TimePoint now = clock_.now();
-        bool more = false;
-        for (auto slices = next_slices(now); !slices.empty(); slices = next_slices(now)) {
-            learn(slices);
-            settle(slices);
-            now = clock_.now();
-            digesting_.reset();
-            digest_due_ns_.store(ns(now + kQuiet), std::memory_order_relaxed);
-            more = now >= deadline;
-            if (more) break;
-        }
-        publish_if_due(now);
-        more = more || !digest_if_due(now, deadline);
-        token_.store(false, std::memory_order_seq_cst);
-        if (more) return Applied::kMore;
-        if (!has_news()) return Applied::kNothingLeft;
+    take_token();
+    TimePoint now = clock_.now();
+    bool more = false;
+    for (auto slices = next_slices(now); !slices.empty(); slices = next_slices(now)) {
+        learn(slices);
+        settle(slices);
+        now = clock_.now();
+        digesting_.reset();
+        digest_due_ns_.store(ns(now + kQuiet), std::memory_order_relaxed);
+        more = now >= deadline;
+        if (more) break;
     }
+    publish_if_due(now);
+    more = more || !digest_if_due(now, deadline);
+    give_token_back();
+    return more ? Applied::kMore : Applied::kNothingLeft;
 }
+
+void SharedModel::take_token() {
+    const bool is_taken = token_.exchange(true, std::memory_order_acquire);
+    MILLRACE_CHECK(!is_taken);
+}
+
+void SharedModel::give_token_back() { token_.store(false, std::memory_order_release); }
 
 bool SharedModel::has_news() const {
     const MutexLock lock(mutex_);
-    return !queued_.is_empty() || !feeds_ending_.empty() || !splits_new_.empty();
+    return has_news_locked();
 }
 
 std::span<const SharedModel::Slice> SharedModel::next_slices(TimePoint now) {

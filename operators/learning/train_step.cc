@@ -60,7 +60,7 @@ Status TrainStep::open(OperatorContext& context) {
 
 SharedModel::WorkItem* TrainStep::claim(Target& target, std::uint32_t feed) {
     if (auto* item = target.model->claim(target.trainer, feed)) return item;
-    // No item is free: help to empty the queue, then look once more.
+    // No item is free: empty the queue, or have it emptied, then look once more.
     apply(target, kTurn);
     return target.model->claim(target.trainer, feed);
 }
@@ -168,6 +168,7 @@ void TrainStep::end_feed(std::uint32_t feed) {
 }
 
 void TrainStep::apply(const Target& target, Duration share) {
+    if (!target.model->is_writer(target.trainer)) return target.model->call_writer();
     const auto applied = target.model->apply(context_->clock.now() + share);
     more_ = more_ || applied == SharedModel::Applied::kMore;
 }
@@ -187,7 +188,11 @@ Status TrainStep::on_tick(Output&) {
 TimePoint TrainStep::next_tick() const {
     if (more_ || may_unpark()) return TimePoint::min();
     TimePoint next = TimePoint::max();
-    for (const Target& target : targets_) next = std::min(next, target.model->next_tick());
+    for (const Target& target : targets_) {
+        if (!target.model->is_writer(target.trainer)) continue;
+        if (target.model->has_news()) return TimePoint::min();
+        next = std::min(next, target.model->next_tick());
+    }
     return next;
 }
 
@@ -202,7 +207,7 @@ Result<Progress> TrainStep::on_end(Output&) {
         for (std::uint32_t feed = 0; feed < feeds; ++feed) end_feed(feed);
     }
     apply_all();
-    // Other trainers have left the token to this one, and with it the rows that they queued.
+    // As the writer it also applies what others have queued.
     if (more_) return Progress::kYield;
     for (const Target& target : targets_) {
         if (!target.model->is_drained(target.trainer)) return wait();
@@ -212,6 +217,9 @@ Result<Progress> TrainStep::on_end(Output&) {
 }
 
 void TrainStep::close() noexcept {
+    if (context_ != nullptr) {
+        for (const Target& target : targets_) target.model->leave(target.trainer);
+    }
     in_hand_ = {};
     parked_.clear();
     context_ = nullptr;

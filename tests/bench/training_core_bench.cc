@@ -83,11 +83,11 @@ struct Model {
     explicit Model(const LearnerOptions& options)
         : learner(make_learner(options).value()),
           cells(Table::cell_bytes(kBits)),
-          dirty(Table::dirty_bytes(kBits)),
+          dirty(DirtyLines::bytes(kBits)),
           view_memory(ServingView::bytes(kBits, learner->view_lanes())),
           table(kBits,
                 {.cells = cells.first<Cell>(std::size_t{1} << kBits),
-                 .dirty = dirty.first<std::uint8_t>(Table::dirty_bytes(kBits))},
+                 .dirty = dirty.first<std::uint64_t>(DirtyLines::bytes(kBits) / 8)},
                 Table::Content::kZeroed),
           view(view_memory.first<std::byte>(ServingView::bytes(kBits, learner->view_lanes())),
                kBits, learner->view_lanes(), true) {

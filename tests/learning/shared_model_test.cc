@@ -212,6 +212,59 @@ TEST_CASE("A full queue makes trainers wait and rings them when there is room", 
     model.apply(kNoDeadline);
 }
 
+TEST_CASE("One trainer is the writer; when it ends the next one is, and is rung", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    SharedModel& model = world.add_model(click_options("ctr", 3));
+    const auto seat = world.seat();
+    const auto other = world.seat(1);
+    const auto third = world.seat(2);
+    const std::uint32_t one = model.attach_trainer(seat->bell);
+    const std::uint32_t two = model.attach_trainer(other->bell);
+    const std::uint32_t three = model.attach_trainer(third->bell);
+    REQUIRE(model.is_writer(one));
+    model.call_writer();
+    REQUIRE(seat->bell.rings() == 0);  // There is nothing to apply.
+    enqueue(model, two, click_batch(other->batches, clicks(1, 0, 5)));
+    REQUIRE(model.has_news());
+    model.call_writer();
+    REQUIRE(seat->bell.rings() == 1);
+    model.apply(kNoDeadline);
+    REQUIRE_FALSE(model.has_news());
+    model.end_trainer(two);
+    REQUIRE(model.is_writer(one));
+    model.end_trainer(one);
+    REQUIRE(model.is_writer(three));
+    REQUIRE(third->bell.rings() == 1);
+    REQUIRE(other->bell.rings() == 0);
+    model.end_trainer(three);
+    REQUIRE(model.table().counts().learned == 5);
+}
+
+TEST_CASE("Trainers that wait for room are rung when half of it is free", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    SharedModel& model = world.add_model(click_options("ctr", 2));
+    const auto seat = world.seat();
+    const auto other = world.seat(1);
+    const std::uint32_t busy = model.attach_trainer(seat->bell);
+    const std::uint32_t waits = model.attach_trainer(other->bell);
+    const auto rows = clicks(1, 0, 1);
+    // The last one is the waiting trainer's, so that it has something queued until the end.
+    for (std::uint32_t i = 1; i < SharedModel::kItems; ++i)
+        enqueue(model, busy, click_batch(seat->batches, rows));
+    enqueue(model, waits, click_batch(other->batches, rows));
+    REQUIRE_FALSE(model.has_room(waits, 0));
+    // With its time up at once, a call applies one batch.
+    for (std::uint32_t i = 1; i < SharedModel::kItems / 2; ++i) {
+        REQUIRE(model.apply(clock.now()) == SharedModel::Applied::kMore);
+        REQUIRE(other->bell.rings() == 0);
+    }
+    REQUIRE(model.apply(clock.now()) == SharedModel::Applied::kMore);
+    REQUIRE(other->bell.rings() == 1);
+    model.apply(kNoDeadline);
+}
+
 TEST_CASE("Batches that wait in a model are bounded in bytes", "[learning]") {
     ManualClock clock;
     LearningWorld world(clock);

@@ -43,13 +43,14 @@ class ModelFixture {
     explicit ModelFixture(unsigned bits, ServingView::Lanes lanes = ServingView::Lanes::kWeight,
                           std::uint32_t scaled_columns = 0, std::size_t order_runs = 64)
         : cells_(Table::cell_bytes(bits)),
-          dirty_(Table::dirty_bytes(bits)),
+          dirty_(DirtyLines::bytes(bits)),
           runs_(order_runs),
           view_memory_(ServingView::bytes(bits, lanes)),
-          table(
-              bits,
-              {.cells = cells_.as<Cell>(), .dirty = dirty_.as<std::uint8_t>(), .order_runs = runs_},
-              Table::Content::kZeroed, scaled_columns),
+          table(bits,
+                {.cells = cells_.as<Cell>(),
+                 .dirty = dirty_.as<std::uint64_t>(),
+                 .order_runs = runs_},
+                Table::Content::kZeroed, scaled_columns),
           view(view_memory_.bytes(), bits, lanes, true) {}
 
   private:

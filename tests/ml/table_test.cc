@@ -104,9 +104,9 @@ TEST_CASE("Table copies the lines that changed, and only those", "[ml][table]") 
 
 TEST_CASE("Table of unknown content begins empty", "[ml][table]") {
     AlignedMemory cells(Table::cell_bytes(8));
-    AlignedMemory dirty(Table::dirty_bytes(8));
+    AlignedMemory dirty(DirtyLines::bytes(8));
     cells.as<Cell>()[3].w = 1;
-    Table table(8, {.cells = cells.as<Cell>(), .dirty = dirty.as<std::uint8_t>()},
+    Table table(8, {.cells = cells.as<Cell>(), .dirty = dirty.as<std::uint64_t>()},
                 Table::Content::kUnknown);
     REQUIRE(table.cells()[3].w == 0);
 }
