@@ -59,9 +59,9 @@ TEST_CASE("The click job needs its models, working sets and two Kafka clients, n
     const DeploymentNeed need = ctr_need(capacity);
     REQUIRE(need.models.size() == 2);
     // 2^22 cells of 16 bytes, and a view of 4 (with a variance 8) bytes a cell; beside them a dirty
-    // map of a byte for each 64, 32 Ki runs of 8 bytes in the order log, 64 batches of 1,024 labels
+    // map of 3 bits for each 64, 32 Ki runs of 8 bytes in the order log, 64 batches of 1,024 labels
     // and scores, their two lists, 512 runs of scored rows, and a page for each of 3 segments.
-    const std::size_t rest = kMiB + 262'144 + 64 * 8192 + 512 + 4096 + 3 * kPage;
+    const std::size_t rest = 3 * 131'072 + 262'144 + 64 * 8192 + 512 + 4096 + 3 * kPage;
     const auto pages = [](std::size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; };
     CHECK(need.models[0].name == "ctr");
     CHECK(need.models[0].bytes == pages(64 * kMiB + 16 * kMiB + rest));
