@@ -157,8 +157,8 @@ class SharedModel {
     [[nodiscard]] TimePoint next_tick() const;
     // True when all that `trainer` has queued was applied; otherwise it is rung when so.
     bool is_drained(std::uint32_t trainer) MILLRACE_EXCLUDES(mutex_);
-    // The trainer will queue nothing more; if it is the writer, another one becomes it. The last one
-    // publishes and ends the scored rows.
+    // The trainer will queue nothing more; if it is the writer, another one becomes it. The last
+    // one publishes and ends the scored rows.
     void end_trainer(std::uint32_t trainer) MILLRACE_EXCLUDES(mutex_);
     // The trainer's task is closed, whether it ended or not: it is not the writer any more.
     void leave(std::uint32_t trainer) MILLRACE_EXCLUDES(mutex_);
