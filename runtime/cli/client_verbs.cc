@@ -9,6 +9,8 @@
 #include "proto/job.pb.h"
 #include "runtime/cli/exit_codes.h"
 #include "runtime/cli/job_documents.h"
+#include "runtime/cli/json_fields.h"
+#include "runtime/cli/progress_text.h"
 #include "runtime/net/http_client.h"
 
 namespace millrace::cli {
@@ -18,6 +20,8 @@ namespace json = boost::json;
 
 constexpr Duration kDeadline = std::chrono::seconds(60);
 constexpr Duration kPollEvery = std::chrono::milliseconds(200);
+constexpr std::string_view kHowToReach =
+    ". Hint: `millrace jobmanager` starts one; --server is its REST address";
 
 // What the server answered, or the code to exit with after the reason was printed.
 std::expected<net::HttpResponse, ExitCode> call(const CommandLine& line, std::string method,
@@ -35,33 +39,11 @@ std::expected<net::HttpResponse, ExitCode> call(const CommandLine& line, std::st
                         .body = std::move(body),
                         .deadline = kDeadline});
     if (!response) {
-        fmt::print(stderr, "millrace: {}\n", response.error().message);
+        fmt::print(stderr, "millrace: {}{}\n", response.error().message,
+                   response.error().code == Code::kUnavailable ? kHowToReach : "");
         return std::unexpected(exit_code_of(response.error().code));
     }
     return std::move(*response);
-}
-
-std::string text_at(const json::value& value, std::string_view key) {
-    const json::value* found = value.is_object() ? value.as_object().if_contains(key) : nullptr;
-    return found != nullptr && found->is_string() ? std::string(found->as_string()) : std::string();
-}
-
-std::int64_t number_at(const json::value& value, std::string_view key) {
-    const json::value* found = value.is_object() ? value.as_object().if_contains(key) : nullptr;
-    if (found == nullptr || !found->is_number()) return 0;
-    return static_cast<std::int64_t>(found->to_number<double>());
-}
-
-std::string real_at(const json::value& value, std::string_view key) {
-    const json::value* found = value.is_object() ? value.as_object().if_contains(key) : nullptr;
-    if (found == nullptr || !found->is_number()) return "-";
-    return fmt::format("{:.4f}", found->to_number<double>());
-}
-
-const json::array& list_at(const json::value& value, std::string_view key) {
-    static const json::array none;
-    const json::value* found = value.is_object() ? value.as_object().if_contains(key) : nullptr;
-    return found != nullptr && found->is_array() ? found->as_array() : none;
 }
 
 // Prints why the server refused.
@@ -128,29 +110,6 @@ ExitCode wait_for_end(const CommandLine& line, const std::string& id) {
     }
 }
 
-void print_step(const json::value& step) {
-    fmt::print("  {:<34} {:>3} {:>13} {:>13} {:>9} {:>5.0f} % {:>5.0f} %  {}\n",
-               text_at(step, "name"), number_at(step, "parallelism"), number_at(step, "records-in"),
-               number_at(step, "records-out"), number_at(step, "pending-records"),
-               static_cast<double>(number_at(step, "busy-ms-per-second-max")) / 10,
-               static_cast<double>(number_at(step, "back-pressured-ms-per-second-max")) / 10,
-               text_at(step, "trouble"));
-}
-
-void print_model(const json::value& model) {
-    const json::value* quality = model.as_object().if_contains("quality");
-    const json::value none;
-    const json::value& q = quality == nullptr ? none : *quality;
-    fmt::print(
-        "  model {:<14} version {:<7} learned {:<11} logloss {} (baseline {})  AUC {}  calibration "
-        "{}",
-        text_at(model, "name"), number_at(model, "version"), number_at(model, "rows-learned"),
-        real_at(q, "logloss"), real_at(q, "logloss-baseline"), real_at(q, "auc"),
-        real_at(q, "calibration"));
-    const std::string digest = text_at(model, "digest");
-    fmt::print("{}{}\n", digest.empty() ? "" : "  digest ", digest);
-}
-
 }  // namespace
 
 ExitCode submit_job(const CommandLine& line, const jobfile::ExpressionChecker* expressions) {
@@ -201,17 +160,7 @@ ExitCode describe_job(const CommandLine& line) {
         fmt::print("{}\n", json::serialize(*progress));
         return ExitCode::kDone;
     }
-    fmt::print("job {} ({})  {}  attempt {}, {} restarts\n", text_at(*progress, "name"),
-               text_at(*progress, "jid"), text_at(*progress, "state"),
-               number_at(*progress, "attempt"), number_at(*progress, "restarts"));
-    const std::string cause = text_at(*progress, "last-failure");
-    if (!cause.empty()) fmt::print("last failure: {}\n", cause);
-    const std::string missing = text_at(*progress, "waits-for");
-    if (!missing.empty()) fmt::print("waits for room: {}\n", missing);
-    fmt::print("  {:<34} {:>3} {:>13} {:>13} {:>9} {:>7} {:>7}\n", "STEP", "P", "IN", "OUT", "LAG",
-               "BUSY", "BLOCKED");
-    for (const json::value& step : list_at(*progress, "steps")) print_step(step);
-    for (const json::value& model : list_at(*progress, "models")) print_model(model);
+    std::fputs(progress_text(*progress).c_str(), stdout);
     return ExitCode::kDone;
 }
 

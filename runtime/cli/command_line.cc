@@ -1,9 +1,12 @@
 #include "runtime/cli/command_line.h"
 
+#include <algorithm>
+#include <cstdio>
 #include <iostream>
 #include <map>
 
 #include <CLI/CLI.hpp>
+#include <fmt/core.h>
 
 #include "runtime/config/suggestion.h"
 #include "runtime/net/address.h"
@@ -39,10 +42,11 @@ void add_document_flags(CLI::App& verb, CommandLine& line) {
 }
 
 void add_output_flag(CLI::App& verb, CommandLine& line) {
-    static const std::map<std::string, OutputForm> forms{{"table", OutputForm::kTable},
-                                                         {"json", OutputForm::kJson}};
-    verb.add_option("-o,--output", line.output, "table or json.")
-        ->transform(CLI::CheckedTransformer(forms))
+    const auto set = [&line](const std::string& form) {
+        line.output = form == "json" ? OutputForm::kJson : OutputForm::kTable;
+    };
+    verb.add_option_function<std::string>("-o,--output", set, "table or json.")
+        ->check(CLI::IsMember({"table", "json"}))
         ->option_text("table|json=table");
 }
 
@@ -225,13 +229,55 @@ const std::map<std::string, Verb>& verbs() {
     return table;
 }
 
-// CLI11 suggests nothing; the first word is the most common mistake.
-void print_suggestion(int argc, const char* const* argv) {
-    if (argc < 2 || verbs().contains(argv[1]) || argv[1][0] == '-') return;
-    std::vector<std::string_view> known;
+// "did you mean `submit`?", else what shows the words that there are.
+std::string hint(std::string_view written, const std::vector<std::string>& known,
+                 std::string_view shown_by) {
+    const std::vector<std::string_view> words(known.begin(), known.end());
+    if (const auto near = config::nearest(written, words))
+        return fmt::format("Hint: did you mean `{}`?", *near);
+    return fmt::format("Hint: {}", shown_by);
+}
+
+std::string wrong_verb(int argc, const char* const* argv) {
+    constexpr std::string_view kShownBy = "`millrace --help` lists the verbs";
+    if (argc < 2) return fmt::format("a verb is missing. {}", hint("", {}, kShownBy));
+    std::vector<std::string> known;
     for (const auto& [name, verb] : verbs()) known.push_back(name);
-    if (const auto near = config::nearest(argv[1], known))
-        std::cerr << "Did you mean: millrace " << *near << '\n';
+    return fmt::format("no such verb: {}. {}", argv[1], hint(argv[1], known, kShownBy));
+}
+
+// The first word, in the order of the command line, that the verb has no use for.
+std::string unexpected_word(const CLI::App& verb, int argc, const char* const* argv) {
+    const std::vector<std::string> left = verb.remaining(true);
+    for (int i = 1; i < argc; ++i) {
+        if (std::ranges::find(left, argv[i]) != left.end()) return argv[i];
+    }
+    return left.empty() ? std::string() : left.back();
+}
+
+std::string wrong_word(const CLI::App& verb, int argc, const char* const* argv) {
+    const std::string word = unexpected_word(verb, argc, argv);
+    const std::string shown_by =
+        fmt::format("`millrace {} --help` shows its flags", verb.get_name());
+    if (!word.starts_with('-')) {
+        return fmt::format("{} has no use for `{}`. Hint: {}", verb.get_name(), word, shown_by);
+    }
+    std::vector<std::string> known;
+    for (const CLI::Option* option : verb.get_options()) {
+        for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+    }
+    const std::string flag = word.substr(0, word.find('='));
+    return fmt::format("{} has no flag {}. {}", verb.get_name(), flag, hint(flag, known, shown_by));
+}
+
+// CLI11 suggests nothing, and tells unexpected words in no order.
+std::string complaint(const CLI::App& app, const CLI::ParseError& error, int argc,
+                      const char* const* argv) {
+    if (app.get_subcommands().empty()) return wrong_verb(argc, argv);
+    const CLI::App& verb = *app.get_subcommands().front();
+    if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)
+        return wrong_word(verb, argc, argv);
+    return fmt::format("{}: {}", verb.get_name(), error.what());
 }
 
 }  // namespace
@@ -241,6 +287,7 @@ std::variant<CommandLine, ExitCode> parse_command_line(int argc, const char* con
     CLI::App app("Millrace: stream processing with online machine learning.", "millrace");
     app.require_subcommand(1, 1);
     app.set_help_all_flag("--help-all", "Help of every verb.");
+    app.set_version_flag("--version", "", "Prints versions, as the verb does.");
     add_process_verbs(app, line);
     add_client_verbs(app, line);
     // Verbs share their variables; without this CLI11 fills them from the environment for the verbs
@@ -248,10 +295,14 @@ std::variant<CommandLine, ExitCode> parse_command_line(int argc, const char* con
     for (CLI::App* verb : app.get_subcommands({})) verb->parse_complete_callback([] {});
     try {
         app.parse(argc, argv);
+    } catch (const CLI::CallForVersion&) {
+        return line;
     } catch (const CLI::ParseError& error) {
-        const int code = app.exit(error, std::cout, std::cerr);
-        if (code == 0) return ExitCode::kDone;
-        print_suggestion(argc, argv);
+        if (error.get_exit_code() == 0) {
+            app.exit(error, std::cout, std::cerr);
+            return ExitCode::kDone;
+        }
+        fmt::print(stderr, "millrace: {}\n", complaint(app, error, argc, argv));
         return ExitCode::kUsage;
     }
     line.verb = verbs().at(app.get_subcommands().front()->get_name());

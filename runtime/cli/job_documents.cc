@@ -21,7 +21,10 @@ std::optional<std::string> read_file(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     if (!file) return std::nullopt;
     std::ostringstream text;
+    // A directory can be opened, but not read; of an empty file nothing is read, either.
+    errno = 0;
     text << file.rdbuf();
+    if (errno != 0) return std::nullopt;
     return text.str();
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <numeric>
+#include <string>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -20,6 +22,19 @@ std::uint32_t free_in(std::span<const SlotOffer> offers) {
     return sum;
 }
 
+// "1 slot", "2 slots".
+std::string counted(std::size_t count, std::string_view what) {
+    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+Error no_taskmanager(const JobGraph& graph) {
+    const std::uint32_t needed = graph.slots_needed();
+    return {Code::kResourceExhausted,
+            fmt::format("job {} needs {}, and no TaskManager is registered. Hint: start one, for "
+                        "example `millrace taskmanager -D taskmanager.numberOfTaskSlots={}`",
+                        graph.job_name, counted(needed, "slot"), needed)};
+}
+
 // Why no TaskManager can take the tasks that share models.
 Error no_home(const JobGraph& graph, std::span<const SlotOffer> offers, std::uint32_t needed) {
     std::size_t free = 0;
@@ -30,11 +45,12 @@ Error no_home(const JobGraph& graph, std::span<const SlotOffer> offers, std::uin
     }
     return {Code::kResourceExhausted,
             fmt::format(
-                "job {} needs {} slots of one TaskManager, because its tasks share models; of {} "
-                "TaskManagers the largest has {} slots, and the one with most free slots has {}. "
+                "job {} needs {} of one TaskManager, because its tasks share models; of {} the "
+                "largest has {}, and the one with most free slots has {}. "
                 "Hint: {}start one with taskmanager.numberOfTaskSlots={} or more (more of the same "
                 "size do not help), or lower the parallelism of the job's predict and train steps",
-                graph.job_name, needed, offers.size(), slots, free,
+                graph.job_name, counted(needed, "slot"), counted(offers.size(), "TaskManager"),
+                counted(slots, "slot"), free,
                 slots >= needed ? "wait until another job ends, " : "", needed)};
 }
 
@@ -60,9 +76,10 @@ Status check_total(const JobGraph& graph, std::span<const SlotOffer> offers) {
     std::uint32_t all = 0;
     for (const SlotOffer& offer : offers) all += offer.slots;
     return fail(Code::kResourceExhausted,
-                "job {} needs {} slots, {} of {} are free on {} TaskManagers. Hint: start more "
+                "job {} needs {}, {} of {} are free on {}. Hint: start more "
                 "TaskManagers, raise taskmanager.numberOfTaskSlots, or lower the job's parallelism",
-                graph.job_name, needed, free, all, offers.size());
+                graph.job_name, counted(needed, "slot"), free, all,
+                counted(offers.size(), "TaskManager"));
 }
 
 // Takes `count` slots, in turn from the TaskManager that has given the fewest so far.
@@ -103,6 +120,7 @@ void place(const Vertex& vertex, std::uint32_t index, std::span<const SlotRef> s
 }  // namespace
 
 Result<std::vector<Placement>> schedule(const JobGraph& graph, std::span<const SlotOffer> offers) {
+    if (offers.empty()) return std::unexpected(no_taskmanager(graph));
     const std::uint32_t together = graph.slots_together();
     std::uint32_t taskmanager = 0;
     // First, since a larger TaskManager is the only cure for it.

@@ -578,7 +578,8 @@ Result<const JobEntry*> JobManager::find(std::string_view name_or_id) const {
         return fail(Code::kInvalidArgument, "{} jobs have an id that begins so: {}",
                     prefixed.size(), name_or_id);
     }
-    return fail(Code::kNotFound, "no such job: {}", name_or_id);
+    return fail(Code::kNotFound, "no such job: {}. Hint: `millrace list` shows the jobs",
+                name_or_id);
 }
 
 }  // namespace millrace::jobmanager

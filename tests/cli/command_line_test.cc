@@ -101,8 +101,40 @@ TEST_CASE("A wrong command line exits with 64 and names the nearest verb", "[cli
     }));
     const Parsed parsed = parse({word});
     REQUIRE(parsed.code() == ExitCode::kUsage);
-    REQUIRE_THAT(parsed.printed.error, Contains("Did you mean: millrace " + nearest));
+    REQUIRE(parsed.printed.error ==
+            "millrace: no such verb: " + word + ". Hint: did you mean `" + nearest + "`?\n");
     REQUIRE(parsed.printed.out.empty());
+}
+
+TEST_CASE("A command line without a verb that exists says where the verbs are", "[cli]") {
+    const auto [words, said] = GENERATE(table<Words, std::string>({
+        {Words{}, "a verb is missing. Hint: `millrace --help` lists the verbs"},
+        {Words{"help"}, "no such verb: help. Hint: `millrace --help` lists the verbs"},
+    }));
+    const Parsed parsed = parse(words);
+    REQUIRE(parsed.code() == ExitCode::kUsage);
+    REQUIRE(parsed.printed.error == "millrace: " + said + "\n");
+}
+
+TEST_CASE("A word that a verb does not know is named, with the nearest flag", "[cli]") {
+    const auto [words, said] = GENERATE(table<Words, std::string>({
+        {{"list", "--sever", "x:1"}, "list has no flag --sever. Hint: did you mean `--server`?"},
+        {{"run", "--layers=x", "f"}, "run has no flag --layers. Hint: did you mean `--layer`?"},
+        {{"demo", "--zzz", "2s"},
+         "demo has no flag --zzz. Hint: `millrace demo --help` shows its flags"},
+        {{"list", "ctr"},
+         "list has no use for `ctr`. Hint: `millrace list --help` shows its flags"},
+        {{"describe"}, "describe: job is required"},
+        {{"list", "-o", "jsn"}, "list: --output: jsn not in {table,json}"},
+    }));
+    const Parsed parsed = parse(words);
+    REQUIRE(parsed.code() == ExitCode::kUsage);
+    REQUIRE(parsed.printed.error == "millrace: " + said + "\n");
+}
+
+TEST_CASE("--version does what the verb does", "[cli]") {
+    REQUIRE(parse({"--version"}).line().verb == Verb::kVersion);
+    REQUIRE(parse({"version", "-o", "json"}).line().output == OutputForm::kJson);
 }
 
 TEST_CASE("A command line that lacks or repeats something exits with 64", "[cli]") {

@@ -243,6 +243,15 @@ TEST_CASE("explain of a code that does not exist names the nearest and exits wit
     REQUIRE(run(explain_easily, {.files = {path}}).code == ExitCode::kDone);
 }
 
+TEST_CASE("A directory in place of a job file is called one", "[cli]") {
+    const support::TempDir folder;
+    const std::string directory = folder.path().string();
+    const Outcome outcome = run(validate_files, {.files = {directory}});
+    REQUIRE(outcome.code == ExitCode::kBadConfig);
+    REQUIRE(outcome.printed.error ==
+            "millrace: cannot read the job file " + directory + ": Is a directory\n");
+}
+
 TEST_CASE("read_job gives the job and the text that a server gets", "[cli]") {
     const support::TempDir folder;
     ::setenv("ROWS", "77", 1);

@@ -96,7 +96,7 @@ TEST_CASE("Schedule wants room for the other tasks once the models have theirs",
     REQUIRE(graph.slots_needed() == 20);
     REQUIRE(graph.slots_together() == 16);
     const Error error = schedule(graph, std::vector<SlotOffer>{offer("a", 16)}).error();
-    REQUIRE(error.message.find("needs 20 slots, 16 of 16 are free on 1 TaskManagers. Hint: start "
+    REQUIRE(error.message.find("needs 20 slots, 16 of 16 are free on 1 TaskManager. Hint: start "
                                "more TaskManagers") != std::string::npos);
     REQUIRE(schedule(graph, std::vector<SlotOffer>{offer("a", 16), offer("b", 4)}));
 }
@@ -109,7 +109,14 @@ TEST_CASE("Schedule refuses a job larger than all free slots with the numbers",
 }
 
 TEST_CASE("Schedule refuses everything when there is no TaskManager", "[graph][schedule]") {
-    REQUIRE_FALSE(schedule(*plan(ctr_job()), {}));
+    const proto::Job job = GENERATE(ctr_job(), plain_job(3));
+    const JobGraph graph = *plan(job);
+    const std::string slots = std::to_string(graph.slots_needed());
+    REQUIRE(schedule(graph, {}).error().message ==
+            "job " + graph.job_name + " needs " + slots +
+                " slots, and no TaskManager is registered. Hint: start one, for example `millrace "
+                "taskmanager -D taskmanager.numberOfTaskSlots=" +
+                slots + "`");
 }
 
 TEST_CASE("Schedule takes the fullest TaskManager that still has room for the models",

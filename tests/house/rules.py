@@ -34,7 +34,9 @@ DOORS = {
     "boost/json": (
         "runtime/boost_json.cc",
         "runtime/cli/client_verbs.cc",
+        "runtime/cli/json_fields.",
         "runtime/cli/memory_sums.cc",
+        "runtime/cli/progress_text.",
         "runtime/web/job_views.cc",
     ),
     "yaml.h": ("runtime/config/",),

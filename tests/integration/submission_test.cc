@@ -79,7 +79,8 @@ TEST_CASE("a job is refused when there is no TaskManager", "[integration]") {
     Cluster cluster({});
     const Finished refused = cluster.try_submit(endless_job("early", 1));
     REQUIRE(refused.exit_code == kBadConfig);
-    REQUIRE_THAT(refused.errors, Contains("needs 1 slots, 0 of 0 are free on 0 TaskManagers"));
+    REQUIRE_THAT(refused.errors,
+                 Contains("needs 1 slot, and no TaskManager is registered. Hint: start one"));
     REQUIRE(jobs_of(cluster) == "[]\n");
 }
 

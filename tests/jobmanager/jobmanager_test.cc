@@ -229,7 +229,7 @@ TEST_CASE("JobManager shows a job's first cause while it waits for a TaskManager
     first->run_next();
     first.reset();
     REQUIRE(support::eventually([&] { return !missing_room(id).empty(); }));
-    REQUIRE_THAT(missing_room(id), Contains("needs 2 slots, 0 of 0 are free"));
+    REQUIRE_THAT(missing_room(id), Contains("needs 2 slots, and no TaskManager is registered"));
     // Too small; one more attempt that failed would be the end of the job.
     const TaskManagerDouble small(world, "b", 1);
     REQUIRE(support::eventually(

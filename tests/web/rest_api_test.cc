@@ -215,7 +215,8 @@ TEST_CASE("REST shows both what failed and what a job waits for", "[web]") {
     REQUIRE(support::eventually(
         [&] { return !world.get("/jobs/copy/progress").at("waits-for").is_null(); }));
     const json::value progress = world.get("/jobs/copy/progress");
-    CHECK_THAT(std::string(progress.at("waits-for").as_string()), Contains("0 of 0 are free"));
+    CHECK_THAT(std::string(progress.at("waits-for").as_string()),
+               Contains("no TaskManager is registered"));
     CHECK_THAT(std::string(progress.at("last-failure").as_string()), Contains("a is lost"));
     CHECK(progress.at("restarts") == 1);
     CHECK(world.get("/jobs/copy").at("vertices").at(0).at("status") == "SCHEDULED");
