@@ -76,12 +76,20 @@ Result<Progress> TrainStep::process(const data::BatchPtr& batch, std::uint32_t i
     }
     unpark();
     if (is_parked(input) || !queue(in_hand_)) {
-        if (!may_park(input)) return wait();
+        if (!may_park(input)) return wait_for_room();
         parked_.push_back(std::move(in_hand_));
     }
     in_hand_ = {};
     apply_all();
     return Progress::kDone;
+}
+
+// Some models may have got the batch already, or one that was parked.
+Progress TrainStep::wait_for_room() {
+    for (const Target& target : targets_) {
+        if (!target.model->is_writer(target.trainer)) target.model->call_writer();
+    }
+    return wait();
 }
 
 bool TrainStep::queue(Load& load) {

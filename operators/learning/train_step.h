@@ -73,6 +73,8 @@ class TrainStep final : public Step {
     void apply_all();
     void apply(const Target& target, Duration share);
     void end_feed(std::uint32_t feed);
+    // Rings the writers before it waits.
+    [[nodiscard]] Progress wait_for_room();
     [[nodiscard]] Progress wait() const { return more_ ? Progress::kYield : Progress::kBlocked; }
 
     std::vector<Target> targets_;

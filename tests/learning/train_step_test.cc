@@ -75,6 +75,34 @@ TEST_CASE("A model without room does not make the others learn a batch twice", "
     step.close();
 }
 
+TEST_CASE("A train step that waits for one model's room has rung the writer of another",
+          "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    SharedModel& free = world.add_model(click_options("free", 2));
+    auto options = click_options("slow", 2);
+    options.is_evaluated = true;  // And nobody takes what was scored.
+    SharedModel& slow = world.add_model(std::move(options));
+    const auto writer = world.seat(0, 2);
+    REQUIRE(free.is_writer(free.attach_trainer(writer->bell)));
+    REQUIRE(slow.is_writer(slow.attach_trainer(writer->bell)));
+    const auto seat = world.seat(1, 2);
+    TrainStep step = step_for({&free, &slow});
+    REQUIRE(step.open(seat->context));
+    const auto batch = click_batch(seat->batches, clicks(1, 0, 1));
+    Kept output;
+    for (std::uint32_t i = 0; i < SharedModel::kItems; ++i)
+        REQUIRE(*step.process(batch, 0, output) == Progress::kDone);
+    free.apply(TimePoint::max());
+    slow.apply(TimePoint::max());
+    const std::uint64_t rings = writer->bell.rings();
+    REQUIRE(*step.process(batch, 0, output) == Progress::kBlocked);
+    CHECK(free.has_news());
+    CHECK(writer->bell.rings() == rings + 1);
+    free.apply(TimePoint::max());
+    step.close();
+}
+
 // A clock on which a look takes time, as work does.
 class CostlyClock final : public Clock {
   public:
@@ -97,7 +125,7 @@ TEST_CASE("A train step that ends leaves no rows behind that others count on it 
     const auto other = world.seat(1, 2);
     TrainStep step = step_for({&model});
     REQUIRE(step.open(seat->context));
-    // The other one has found the token taken, and now waits to be rung.
+    // The other one is not the writer, and now waits to be rung.
     const std::uint32_t trainer = model.attach_trainer(other->bell);
     const auto rows = clicks(1, 0, 1000);
     constexpr std::uint64_t kBatches = 4;
