@@ -108,6 +108,10 @@ void RowOrder::excuse_feed(std::uint32_t feed, TimePoint now) {
     }
 }
 
+void RowOrder::excuse_all(Duration pause) {
+    for (Line& line : lines_) line.heard += pause;
+}
+
 std::optional<RowOrder::Run> RowOrder::next(std::uint32_t count_max) {
     std::optional<Run> run = order_.next(count_max);
     if (!run) return run;

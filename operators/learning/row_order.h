@@ -65,6 +65,8 @@ class RowOrder {
     void end_feed(std::uint32_t feed);
     // The feed could not deliver until now: its splits were not silent of their own will.
     void excuse_feed(std::uint32_t feed, TimePoint now);
+    // Nobody could be heard for so long.
+    void excuse_all(Duration pause);
 
     // The next rows in order, all of one split and batch; nullopt when none is certain.
     std::optional<Run> next(std::uint32_t count_max);

@@ -66,6 +66,10 @@ class SharedModel {
     static constexpr std::size_t kOrderedBytesMax = std::size_t{16} << 20;
     // A model that has learned nothing for so long is digested, for report().
     static constexpr Duration kQuiet = std::chrono::seconds(1);
+    // While rows wait for a silent split, the writer looks so often; when it could not for so long,
+    // that time is no silence of the split.
+    static constexpr Duration kLookEvery = std::chrono::milliseconds(500);
+    static constexpr Duration kPauseMin = std::chrono::seconds(1);
 
     struct Options {
         std::string name;
@@ -246,9 +250,11 @@ class SharedModel {
     [[nodiscard]] std::span<const Slice> next_slices(TimePoint now) MILLRACE_EXCLUDES(mutex_);
     [[nodiscard]] std::span<const Slice> front_slice() MILLRACE_EXCLUDES(mutex_);
     [[nodiscard]] std::span<const Slice> ordered_slices(TimePoint now) MILLRACE_EXCLUDES(mutex_);
+    void note_look(TimePoint now);
     void admit_queued(TimePoint now) MILLRACE_EXCLUDES(mutex_);
     // True when a split was skipped, so that there may be rows now.
     bool skip_if_due(TimePoint now) MILLRACE_EXCLUDES(mutex_);
+    void excuse_held_up(TimePoint now) MILLRACE_EXCLUDES(mutex_);
     [[nodiscard]] bool is_crowded_out(std::span<const std::uint32_t> feeds) const
         MILLRACE_EXCLUDES(mutex_);
     void learn(std::span<const Slice> slices);
@@ -287,6 +293,8 @@ class SharedModel {
     bool order_log_complete_ = true;
     bool is_order_pure_ = true;  // Canonical, and the input alone tells the order so far.
     std::optional<RowOrder> order_;
+    TimePoint looked_at_{};      // When rows in order were asked for last,
+    bool is_listening_ = false;  // and whether some came, or waited for others.
     std::array<Slice, kRowsPerLook> slices_;
     RowGather gather_;
     std::span<float> scaled_values_;

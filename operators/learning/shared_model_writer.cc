@@ -74,6 +74,7 @@ std::span<const SharedModel::Slice> SharedModel::front_slice() {
 }
 
 std::span<const SharedModel::Slice> SharedModel::ordered_slices(TimePoint now) {
+    note_look(now);
     admit_queued(now);
     std::size_t slices = 0;
     std::uint32_t rows = 0;
@@ -86,7 +87,16 @@ std::span<const SharedModel::Slice> SharedModel::ordered_slices(TimePoint now) {
             rows += run->count;
         }
     } while (rows == 0 && skip_if_due(now));
+    is_listening_ = rows > 0 || order_->rows_waiting() > 0;
     return std::span(slices_).first(slices);
+}
+
+// Nobody is silent while nobody listens: the process was stopped, or the machine had no time for
+// it, and what was sent meanwhile comes later than the clock.
+void SharedModel::note_look(TimePoint now) {
+    const Duration pause = now - looked_at_;
+    if (is_listening_ && pause > kPauseMin) order_->excuse_all(pause);
+    looked_at_ = now;
 }
 
 void SharedModel::admit_queued(TimePoint now) {
@@ -118,8 +128,10 @@ void SharedModel::admit_queued(TimePoint now) {
 }
 
 bool SharedModel::skip_if_due(TimePoint now) {
+    excuse_held_up(now);
     const auto wait = order_->waiting();
-    skip_due_ns_.store(wait ? ns(wait->until) : kNever, std::memory_order_relaxed);
+    const TimePoint look = now + kLookEvery;
+    skip_due_ns_.store(wait ? ns(std::min(wait->until, look)) : kNever, std::memory_order_relaxed);
     if (!wait) return false;
     const bool crowded_out = is_crowded_out(wait->feeds);
     if (now < wait->until && !crowded_out) return false;
@@ -136,6 +148,15 @@ bool SharedModel::skip_if_due(TimePoint now) {
     order_log_complete_ = kept;
     order_->skip(wait->split);
     return true;
+}
+
+// What a feed cannot deliver, because `evaluate` has not given its items back, is not silence.
+void SharedModel::excuse_held_up(TimePoint now) {
+    const MutexLock lock(mutex_);
+    for (std::uint32_t number = 0; number < feeds_.size(); ++number) {
+        const Feed& feed = feeds_[number];
+        if (!has_room_locked(feed) && feed.admitted < feed.held) order_->excuse_feed(number, now);
+    }
 }
 
 // True when each of the feeds is full of rows that wait for other rows: then nothing can come from

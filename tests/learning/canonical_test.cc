@@ -186,6 +186,17 @@ TEST_CASE("Canonical training on threads gives the same bits", "[learning]") {
     REQUIRE(bits_of(model.table()) == plain.bits());
 }
 
+// Ticks while the time passes, as a task does that is not stopped.
+void pass_time(TrainStep& step, ManualClock& clock, Duration time) {
+    Kept output;
+    while (time > Duration::zero()) {
+        const Duration part = std::min(time, SharedModel::kLookEvery);
+        clock.advance(part);
+        time -= part;
+        REQUIRE(step.on_tick(output));
+    }
+}
+
 TEST_CASE("A silent split is skipped after its idle time, and the log tells the order from there",
           "[learning]") {
     ManualClock clock;
@@ -199,12 +210,10 @@ TEST_CASE("A silent split is skipped after its idle time, and the log tells the 
     const auto splits = wandering_splits(2, 100);
     REQUIRE(step.process(click_batch(trainers[0].seat->batches, splits[0]), 0, output));
     REQUIRE(model.table().counts().learned == 0);
-    REQUIRE(step.next_tick() == clock.now() + 5s);
-    clock.advance(5s - 1ns);
-    REQUIRE(step.on_tick(output));
+    REQUIRE(step.next_tick() == clock.now() + SharedModel::kLookEvery);
+    pass_time(step, clock, 5s - 1ns);
     REQUIRE(model.table().counts().learned == 0);
-    clock.advance(1ns);
-    REQUIRE(step.on_tick(output));
+    pass_time(step, clock, 1ns);
     REQUIRE(model.table().counts().learned == 100);
     REQUIRE(step.process(click_batch(trainers[0].seat->batches, splits[1]), 1, output));
     REQUIRE(*step.on_end(output) == Progress::kDone);
@@ -215,6 +224,77 @@ TEST_CASE("A silent split is skipped after its idle time, and the log tells the 
     for (const auto& split : splits)
         for (const Click& click : split) plain.learn(click);
     REQUIRE(bits_of(model.table()) == plain.bits());
+    step.close();
+}
+
+TEST_CASE("No split is silent while the whole process is stopped", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    auto options = ordered_options(2, 2, 1);
+    for (auto& split : options.order->splits) split.idle_after = 5s;
+    SharedModel& model = world.add_model(std::move(options));
+    auto trainers = trainers_of(world, model);
+    TrainStep& step = *trainers[0].step;
+    Kept output;
+    const auto splits = wandering_splits(2, 100);
+    const auto give = [&](std::uint32_t feed, std::size_t first, std::size_t count) {
+        const auto rows = std::span(splits[feed]).subspan(first, count);
+        REQUIRE(step.process(click_batch(trainers[0].seat->batches, rows), feed, output));
+    };
+    give(0, 0, 100);
+    give(1, 0, 1);
+    SECTION("while rows wait") {
+        pass_time(step, clock, 1s);
+        clock.advance(80s);
+    }
+    SECTION("while rows flow") { clock.advance(80s); }
+    SECTION("often") {
+        for (int i = 0; i < 20; ++i) {
+            clock.advance(4s);
+            REQUIRE(step.on_tick(output));
+        }
+    }
+    REQUIRE(step.on_tick(output));
+    pass_time(step, clock, 3s);
+    give(1, 1, 99);
+    REQUIRE(*step.on_end(output) == Progress::kDone);
+    PlainModel plain(model);
+    for (const Click& click : canonical(splits)) plain.learn(click);
+    REQUIRE(bits_of(model.table()) == plain.bits());
+    REQUIRE(model.table().order_log().runs().size() == 1);
+    step.close();
+}
+
+TEST_CASE("A split is not silent while its feed waits for evaluate", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    auto options = ordered_options(2, 2, 1);
+    options.is_evaluated = true;
+    for (auto& split : options.order->splits) split.idle_after = 5s;
+    SharedModel& model = world.add_model(std::move(options));
+    auto trainers = trainers_of(world, model);
+    TrainStep& step = *trainers[0].step;
+    Kept output;
+    auto ahead = clicks(2, 1, 1);
+    ahead[0].position.timestamp_ms = 1000;
+    REQUIRE(step.process(click_batch(trainers[0].seat->batches, ahead), 1, output));
+    const auto rows = clicks(1, 0, 64);
+    std::size_t given = 0;
+    for (; step.takes(0); ++given) {
+        const auto batch =
+            click_batch(trainers[0].seat->batches, std::span(rows).subspan(given, 1));
+        REQUIRE(*step.process(batch, 0, output) == Progress::kDone);
+    }
+    REQUIRE(model.table().counts().learned == given);
+    pass_time(step, clock, 60s);
+    REQUIRE(model.table().counts().learned == given);
+    std::vector<SharedModel::ScoredRun> runs(SharedModel::kItems);
+    model.give_back(std::span(runs).first(model.take_scored(runs)));
+    pass_time(step, clock, 4s);
+    REQUIRE(model.table().counts().learned == given);
+    pass_time(step, clock, 2s);
+    REQUIRE(model.table().counts().learned == given + 1);
+    model.give_back(std::span(runs).first(model.take_scored(runs)));
     step.close();
 }
 
