@@ -136,7 +136,7 @@ void JobManager::on_message(const net::ControlHandle& connection, std::string_vi
         connection->close(Error{Code::kInvalidArgument, "the TaskManager has not registered"});
         return;
     }
-    entry->heard_at = clock_.now();
+    entry->checks_silent = 0;
     entry->heard_wall_ms = clock_.wall_ms();
     const std::string id = entry->description.taskmanager_id();
     if (message.has_heartbeat()) {
@@ -167,7 +167,7 @@ void JobManager::on_message(const net::ControlHandle& connection, std::string_vi
 void JobManager::register_taskmanager(const net::ControlHandle& connection,
                                       const proto::RegisterTaskManager& message) {
     Status added = check_version(message);
-    if (added) added = registry_.add(message, connection, clock_.now(), clock_.wall_ms());
+    if (added) added = registry_.add(message, connection, clock_.wall_ms());
     if (!added) {
         log::warn("TaskManager {} is refused: {}", message.taskmanager_id(), added.error().message);
         proto::ControlMessage answer;
@@ -255,7 +255,10 @@ void JobManager::lose(std::string taskmanager, const Error& cause) {
 }
 
 void JobManager::check_heartbeats() {
-    for (const std::string& id : registry_.silent(clock_.now() - options_.heartbeat_timeout)) {
+    const auto checks_max = static_cast<std::uint32_t>(
+        std::max<Duration::rep>(1, options_.heartbeat_timeout / options_.heartbeat_interval));
+    // The first check may come right after a beat: it does not count.
+    for (const std::string& id : registry_.check(checks_max + 1)) {
         const net::ControlHandle connection = registry_.find(id)->connection;
         const Error cause{Code::kDeadlineExceeded,
                           fmt::format("no heartbeat within {} ms",

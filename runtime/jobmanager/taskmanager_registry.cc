@@ -17,8 +17,7 @@ CapacityClaim TaskManagerEntry::claimed() const {
 }
 
 Status TaskManagerRegistry::add(const proto::RegisterTaskManager& description,
-                                net::ControlHandle connection, TimePoint now,
-                                std::int64_t wall_ms) {
+                                net::ControlHandle connection, std::int64_t wall_ms) {
     if (entries_.size() >= kTaskManagersMax) {
         return fail(Code::kResourceExhausted, "a JobManager takes at most {} TaskManagers",
                     kTaskManagersMax);
@@ -34,7 +33,6 @@ Status TaskManagerRegistry::add(const proto::RegisterTaskManager& description,
     TaskManagerEntry& entry = entries_[description.taskmanager_id()];
     entry.description = description;
     entry.connection = std::move(connection);
-    entry.heard_at = now;
     entry.heard_wall_ms = wall_ms;
     entry.slots.resize(static_cast<std::size_t>(description.slots()));
     return {};
@@ -54,10 +52,10 @@ TaskManagerEntry* TaskManagerRegistry::find(const net::ControlConnection* connec
     return nullptr;
 }
 
-std::vector<std::string> TaskManagerRegistry::silent(TimePoint since) const {
+std::vector<std::string> TaskManagerRegistry::check(std::uint32_t checks_max) {
     std::vector<std::string> found;
-    for (const auto& [id, entry] : entries_) {
-        if (entry.heard_at < since) found.push_back(id);
+    for (auto& [id, entry] : entries_) {
+        if (++entry.checks_silent >= checks_max) found.push_back(id);
     }
     return found;
 }

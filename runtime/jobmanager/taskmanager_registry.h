@@ -1,5 +1,5 @@
-// The TaskManagers that are registered now: their slots, who holds them, and when they were last
-// heard.
+// The TaskManagers that are registered now: their slots, who holds them, and how long they have been
+// silent.
 //
 // Pure bookkeeping; the JobManager feeds it and acts on what it says.
 //
@@ -17,7 +17,6 @@
 #include <vector>
 
 #include "proto/control.pb.h"
-#include "runtime/base/clock.h"
 #include "runtime/base/ids.h"
 #include "runtime/base/status.h"
 #include "runtime/graph/schedule.h"
@@ -29,7 +28,7 @@ namespace millrace::jobmanager {
 struct TaskManagerEntry {
     proto::RegisterTaskManager description;
     net::ControlHandle connection;
-    TimePoint heard_at;
+    std::uint32_t checks_silent = 0;  // Since it was heard.
     std::int64_t heard_wall_ms = 0;
     proto::Heartbeat report;                  // The last one.
     std::vector<std::optional<JobId>> slots;  // Who holds each slot.
@@ -44,14 +43,15 @@ class TaskManagerRegistry {
     static constexpr std::size_t kTaskManagersMax = 1000;
 
     Status add(const proto::RegisterTaskManager& description, net::ControlHandle connection,
-               TimePoint now, std::int64_t wall_ms);
+               std::int64_t wall_ms);
     void remove(const std::string& id);
 
     [[nodiscard]] TaskManagerEntry* find(const std::string& id);
     [[nodiscard]] TaskManagerEntry* find(const net::ControlConnection* connection);
     [[nodiscard]] const std::map<std::string, TaskManagerEntry>& all() const { return entries_; }
-    // Those that were not heard since `since`.
-    [[nodiscard]] std::vector<std::string> silent(TimePoint since) const;
+    // Names those that were not heard since `checks_max` checks, of which this is one. Checks, not
+    // time: a JobManager that was stopped for a while has not listened.
+    std::vector<std::string> check(std::uint32_t checks_max);
 
     [[nodiscard]] std::vector<graph::SlotOffer> offers() const;
     void take(const std::string& id, std::uint32_t slot, JobId job);

@@ -7,7 +7,6 @@ namespace {
 
 constexpr JobId kJob{1, 2};
 constexpr JobId kOther{3, 4};
-constexpr TimePoint kBegin{std::chrono::seconds(100)};
 
 proto::RegisterTaskManager taskmanager(const std::string& id, int slots) {
     proto::RegisterTaskManager description;
@@ -18,8 +17,8 @@ proto::RegisterTaskManager taskmanager(const std::string& id, int slots) {
 
 TEST_CASE("TaskManagerRegistry offers the slots that nobody holds", "[jobmanager][registry]") {
     TaskManagerRegistry registry;
-    REQUIRE(registry.add(taskmanager("a", 3), nullptr, kBegin, 0));
-    REQUIRE(registry.add(taskmanager("b", 1), nullptr, kBegin, 0));
+    REQUIRE(registry.add(taskmanager("a", 3), nullptr, 0));
+    REQUIRE(registry.add(taskmanager("b", 1), nullptr, 0));
     REQUIRE(registry.slots_total() == 4);
     registry.take("a", 1, kJob);
     registry.take("a", 1, kJob);
@@ -33,7 +32,7 @@ TEST_CASE("TaskManagerRegistry offers the slots that nobody holds", "[jobmanager
 
 TEST_CASE("TaskManagerRegistry frees the slots of one job alone", "[jobmanager][registry]") {
     TaskManagerRegistry registry;
-    REQUIRE(registry.add(taskmanager("a", 2), nullptr, kBegin, 0));
+    REQUIRE(registry.add(taskmanager("a", 2), nullptr, 0));
     registry.take("a", 0, kJob);
     registry.take("a", 1, kOther);
     registry.release(kJob);
@@ -44,29 +43,32 @@ TEST_CASE("TaskManagerRegistry frees the slots of one job alone", "[jobmanager][
 
 TEST_CASE("TaskManagerRegistry forgets a TaskManager with its slots", "[jobmanager][registry]") {
     TaskManagerRegistry registry;
-    REQUIRE(registry.add(taskmanager("a", 2), nullptr, kBegin, 0));
+    REQUIRE(registry.add(taskmanager("a", 2), nullptr, 0));
     registry.take("a", 0, kJob);
     registry.remove("a");
     registry.remove("a");
     REQUIRE(registry.find("a") == nullptr);
     REQUIRE(registry.slots_total() == 0);
-    REQUIRE(registry.add(taskmanager("a", 2), nullptr, kBegin, 0));
+    REQUIRE(registry.add(taskmanager("a", 2), nullptr, 0));
     REQUIRE(registry.slots_free() == 2);
 }
 
-TEST_CASE("TaskManagerRegistry names those that were silent for too long",
+TEST_CASE("TaskManagerRegistry names those that were silent for too many checks",
           "[jobmanager][registry]") {
     TaskManagerRegistry registry;
-    REQUIRE(registry.add(taskmanager("a", 1), nullptr, kBegin, 0));
-    REQUIRE(registry.add(taskmanager("b", 1), nullptr, kBegin + std::chrono::seconds(5), 0));
-    REQUIRE(registry.silent(kBegin).empty());
-    REQUIRE(registry.silent(kBegin + std::chrono::nanoseconds(1)) == std::vector<std::string>{"a"});
+    REQUIRE(registry.add(taskmanager("a", 1), nullptr, 0));
+    REQUIRE(registry.check(3).empty());
+    REQUIRE(registry.add(taskmanager("b", 1), nullptr, 0));
+    REQUIRE(registry.check(3).empty());
+    REQUIRE(registry.check(3) == std::vector<std::string>{"a"});
+    registry.find("a")->checks_silent = 0;
+    REQUIRE(registry.check(3) == std::vector<std::string>{"b"});
 }
 
 TEST_CASE("TaskManagerRegistry refuses what it cannot keep", "[jobmanager][registry]") {
     TaskManagerRegistry registry;
     const auto code_of = [&](const std::string& id, int slots) {
-        const Status added = registry.add(taskmanager(id, slots), nullptr, kBegin, 0);
+        const Status added = registry.add(taskmanager(id, slots), nullptr, 0);
         return added ? std::optional<Code>() : added.error().code;
     };
     REQUIRE(code_of("a", 0) == Code::kInvalidArgument);
