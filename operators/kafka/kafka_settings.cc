@@ -46,7 +46,7 @@ constexpr std::array kDefaultsOfSources = {
 };
 constexpr std::array kDefaultsOfSinks = {
     Setting{"compression.type", "lz4"},
-    Setting{"linger.ms", "5"},
+    Setting{"linger.ms", "25"},
     // A broker that is away for an hour is no reason to fail: the sink blocks instead.
     Setting{"message.timeout.ms", "0"},
 };

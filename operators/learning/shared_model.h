@@ -7,8 +7,8 @@
 // Train tasks of any number prepare rows and queue them; one of them is the writer and applies what
 // is queued, strictly one row after the other, so learning is exactly sequential at any
 // parallelism: in the order in which batches were queued, or in canonical order (row_order.h). The
-// writer stays the same until its input ends, so that the table's lines stay with one core. A batch
-// goes through one WorkItem: free, queued, applied, looked at by `evaluate` if there is one,
+// writer stays the same until its input ends, and only tasks that run on its thread apply in its
+// place, so that the table's lines stay with one core. A batch goes through one WorkItem: free, queued, applied, looked at by `evaluate` if there is one,
 // free. When `evaluate` lags there are no free items, and with that the train tasks wait.
 //
 // Rows come in feeds. Without canonical order there is one, for all trainers. With it, each subtask
@@ -17,7 +17,7 @@
 // because its feed is full of other splits' rows, is skipped, and the order log says where.
 //
 // Threads:    claim() to end_trainer() from any task; view() and report() from any thread. apply()
-//             from the writer; the token (an atomic flag) aborts if there are ever two.
+//             from whoever may_apply(); the token (an atomic flag) makes one of them the writer.
 // Ownership:  table, view and items live in the model's memory account, borrowed and closed by the
 //             owner after the last task. Queued batches stay with the slots that made them.
 // Limits:     item_count() batches, and held_bytes_max() bytes of them with one batch a feed
@@ -34,6 +34,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "memory/account.h"
@@ -141,21 +142,25 @@ class SharedModel {
     // A split was found later. Errors: kResourceExhausted when there are too many.
     Status add_split(OrderPlan::Split split) MILLRACE_EXCLUDES(mutex_);
 
-    // Whether `trainer` is the one that applies. When the writer ends, the next one is rung.
+    // Whether `trainer` is the one that is called to apply. When it ends, the next one is rung.
     [[nodiscard]] bool is_writer(std::uint32_t trainer) const {
         return writer_.load(std::memory_order_acquire) == trainer;
+    }
+    // Whether `trainer` should apply: it is the writer, or runs on the thread that applied last.
+    [[nodiscard]] bool may_apply(std::uint32_t trainer) const {
+        return is_writer(trainer) ||
+               writer_thread_.load(std::memory_order_relaxed) == std::this_thread::get_id();
     }
     // Rings the writer if there is something to apply.
     void call_writer() MILLRACE_EXCLUDES(mutex_);
 
     enum class Applied : std::uint8_t {
-        kNothingLeft,  // Until something is queued.
+        kNothingLeft,  // Or somebody else applies just now, and sees to it.
         kMore,         // Time is up; call again.
     };
-    // Applies what is queued, until `deadline`; publishes when it is due. REQUIRES: the caller is
-    // the writer.
+    // Applies what is queued, until `deadline`; publishes when it is due.
     Applied apply(TimePoint deadline) MILLRACE_EXCLUDES(mutex_);
-    // Whether something was queued, or ended, that apply() has not seen.
+    // Whether something was queued, or ended, that apply() has not seen or not finished.
     [[nodiscard]] bool has_news() const MILLRACE_EXCLUDES(mutex_);
     // When apply() should be called even if nothing comes; TimePoint::max() = never.
     [[nodiscard]] TimePoint next_tick() const;
@@ -244,9 +249,8 @@ class SharedModel {
     bool has_room_or_waits(std::uint32_t trainer, std::uint32_t feed) MILLRACE_REQUIRES(mutex_);
     [[nodiscard]] bool has_news_locked() const MILLRACE_REQUIRES(mutex_);
 
-    // The writer's.
-    void take_token();
-    void give_token_back();
+    // The token holder's.
+    bool apply_until(TimePoint deadline) MILLRACE_EXCLUDES(mutex_);
     [[nodiscard]] std::span<const Slice> next_slices(TimePoint now) MILLRACE_EXCLUDES(mutex_);
     [[nodiscard]] std::span<const Slice> front_slice() MILLRACE_EXCLUDES(mutex_);
     [[nodiscard]] std::span<const Slice> ordered_slices(TimePoint now) MILLRACE_EXCLUDES(mutex_);
@@ -287,9 +291,11 @@ class SharedModel {
     std::size_t feed_bytes_ = 0;
 
     std::atomic<std::uint32_t> writer_{0};
+    std::atomic<std::thread::id> writer_thread_;
 
-    // The writer's.
+    // The token holder's.
     std::atomic<bool> token_{false};
+    std::atomic<bool> is_unfinished_{false};  // The last call of apply() had more to do.
     bool order_log_complete_ = true;
     bool is_order_pure_ = true;  // Canonical, and the input alone tells the order so far.
     std::optional<RowOrder> order_;

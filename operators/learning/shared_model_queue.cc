@@ -99,10 +99,10 @@ void SharedModel::end_trainer(std::uint32_t trainer) {
     if (successor != nullptr) successor->wake();
     if (!is_last) return;
     // All have ended, and nobody who has ended is in apply().
-    take_token();
+    MILLRACE_CHECK(!token_.exchange(true, std::memory_order_acquire));
     publish();
     set_digest(ml::TableDigest::of(*table_));
-    give_token_back();
+    token_.store(false, std::memory_order_release);
     Waker* evaluator = nullptr;
     {
         const MutexLock lock(mutex_);
@@ -143,7 +143,8 @@ void SharedModel::call_writer() {
 }
 
 bool SharedModel::has_news_locked() const {
-    return !queued_.is_empty() || !feeds_ending_.empty() || !splits_new_.empty();
+    return is_unfinished_.load(std::memory_order_relaxed) || !queued_.is_empty() ||
+           !feeds_ending_.empty() || !splits_new_.empty();
 }
 
 // In arrival order trainers sleep until half of the room is free: a ring for each batch would cost

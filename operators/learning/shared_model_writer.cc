@@ -1,4 +1,4 @@
-// What the writer of a SharedModel does: rows into the table, one after the other.
+// What the holder of a SharedModel's token does: rows into the table, one after the other.
 
 #include <algorithm>
 
@@ -23,7 +23,21 @@ std::int64_t ns(TimePoint time) { return time.time_since_epoch().count(); }
 }  // namespace
 
 SharedModel::Applied SharedModel::apply(TimePoint deadline) {
-    take_token();
+    // Whoever queued something while the token was taken relies on the holder: hence the second
+    // look after the token was given back.
+    while (true) {
+        if (token_.exchange(true, std::memory_order_acquire)) return Applied::kNothingLeft;
+        writer_thread_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+        const bool more = apply_until(deadline);
+        is_unfinished_.store(more, std::memory_order_relaxed);
+        token_.store(false, std::memory_order_seq_cst);
+        if (more) return Applied::kMore;
+        if (!has_news()) return Applied::kNothingLeft;
+    }
+}
+
+// True when time is up before everything was done.
+bool SharedModel::apply_until(TimePoint deadline) {
     TimePoint now = clock_.now();
     bool more = false;
     for (auto slices = next_slices(now); !slices.empty(); slices = next_slices(now)) {
@@ -36,17 +50,8 @@ SharedModel::Applied SharedModel::apply(TimePoint deadline) {
         if (more) break;
     }
     publish_if_due(now);
-    more = more || !digest_if_due(now, deadline);
-    give_token_back();
-    return more ? Applied::kMore : Applied::kNothingLeft;
+    return more || !digest_if_due(now, deadline);
 }
-
-void SharedModel::take_token() {
-    const bool is_taken = token_.exchange(true, std::memory_order_acquire);
-    MILLRACE_CHECK(!is_taken);
-}
-
-void SharedModel::give_token_back() { token_.store(false, std::memory_order_release); }
 
 bool SharedModel::has_news() const {
     const MutexLock lock(mutex_);

@@ -176,7 +176,7 @@ void TrainStep::end_feed(std::uint32_t feed) {
 }
 
 void TrainStep::apply(const Target& target, Duration share) {
-    if (!target.model->is_writer(target.trainer)) return target.model->call_writer();
+    if (!target.model->may_apply(target.trainer)) return target.model->call_writer();
     const auto applied = target.model->apply(context_->clock.now() + share);
     more_ = more_ || applied == SharedModel::Applied::kMore;
 }

@@ -241,6 +241,27 @@ TEST_CASE("One trainer is the writer; when it ends the next one is, and is rung"
     REQUIRE(model.table().counts().learned == 5);
 }
 
+TEST_CASE("What a turn left over is news for the writer", "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    SharedModel& model = world.add_model(click_options("ctr", 2));
+    const auto seat = world.seat();
+    const auto other = world.seat(1);
+    const std::uint32_t one = model.attach_trainer(seat->bell);
+    const std::uint32_t two = model.attach_trainer(other->bell);
+    enqueue(model, two, click_batch(other->batches, clicks(1, 0, 500)));
+    REQUIRE(model.apply(clock.now()) == SharedModel::Applied::kMore);
+    // On this thread anybody may go on; elsewhere only the writer, which then has to be rung.
+    REQUIRE(model.may_apply(two));
+    std::thread([&] { REQUIRE_FALSE(model.may_apply(two)); }).join();
+    std::thread([&] { REQUIRE(model.may_apply(one)); }).join();
+    model.call_writer();
+    REQUIRE(seat->bell.rings() == 1);
+    model.apply(kNoDeadline);
+    REQUIRE(model.table().counts().learned == 500);
+    REQUIRE_FALSE(model.has_news());
+}
+
 TEST_CASE("Trainers that wait for room are rung when half of it is free", "[learning]") {
     ManualClock clock;
     LearningWorld world(clock);
