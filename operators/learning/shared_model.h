@@ -8,8 +8,9 @@
 // is queued, strictly one row after the other, so learning is exactly sequential at any
 // parallelism: in the order in which batches were queued, or in canonical order (row_order.h). The
 // writer stays the same until its input ends, and only tasks that run on its thread apply in its
-// place, so that the table's lines stay with one core. A batch goes through one WorkItem: free, queued, applied, looked at by `evaluate` if there is one,
-// free. When `evaluate` lags there are no free items, and with that the train tasks wait.
+// place, so that the table's lines stay with one core. A batch goes through one WorkItem: free,
+// queued, applied, looked at by `evaluate` if there is one, free. When `evaluate` lags there are no
+// free items, and with that the train tasks wait.
 //
 // Rows come in feeds. Without canonical order there is one, for all trainers. With it, each subtask
 // upstream is one and has its own share of the items, so that a feed that is ahead never takes the

@@ -1,5 +1,5 @@
-// The TaskManagers that are registered now: their slots, who holds them, and how long they have been
-// silent.
+// The TaskManagers that are registered now: their slots, who holds them, and how long they have
+// been silent.
 //
 // Pure bookkeeping; the JobManager feeds it and acts on what it says.
 //
