@@ -41,6 +41,8 @@ void read_section(const YamlNode& section, const std::string& path, SettingsFile
 SettingsFile read_settings_file(std::string_view text, std::uint32_t file) {
     SettingsFile result;
     YamlDocument document = read_yaml(text, file);
+    // One whose every setting is commented out.
+    if (document.is_empty || (document.root && document.root->is_null())) return result;
     result.diagnostics = std::move(document.diagnostics);
     if (!document.root) return result;
     if (document.root->kind == Kind::kMapping) {

@@ -4,7 +4,7 @@
 //     numberOfTaskSlots: 16            is the same as
 //   taskmanager.numberOfTaskSlots: 16
 //
-// Which keys there are, and what their values may be, the readers of the settings know: one table
+// A file of comments alone holds no settings. Which keys there are, and what their values may be, the readers of the settings know: one table
 // for file and flags.
 //
 // Threads:    any.

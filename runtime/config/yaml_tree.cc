@@ -97,6 +97,7 @@ class TreeBuilder {
             document.root = std::move(root);
         }
         document.diagnostics = std::move(diagnostics_);
+        document.is_empty = is_empty_;
         return document;
     }
 
@@ -106,6 +107,7 @@ class TreeBuilder {
             return false;
         }
         if (type() == YAML_STREAM_END_EVENT) {
+            is_empty_ = true;
             return refuse("E009", "the file is empty", "begin with `version: 1`");
         }
         if (!next() || !read_node(root, "", 1) || !next() || !next()) {
@@ -336,6 +338,7 @@ class TreeBuilder {
     std::size_t aliases_ = 0;
     std::map<std::string, YamlNode> anchors_;
     std::vector<Diagnostic> diagnostics_;
+    bool is_empty_ = false;
 };
 
 }  // namespace

@@ -57,6 +57,7 @@ struct YamlLimits {
 
 struct YamlDocument {
     std::optional<YamlNode> root;  // Absent when the text cannot be read.
+    bool is_empty = false;         // It holds nothing, or comments only; that is an E009, too.
     // E001 to E009: the text cannot be read. E011: keys that are given twice; the first one is
     // kept.
     std::vector<Diagnostic> diagnostics;

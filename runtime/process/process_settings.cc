@@ -14,8 +14,9 @@ namespace {
 Result<std::vector<memory::Setting>> settings_in(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     std::ostringstream text;
-    if (file) text << file.rdbuf();
-    if (!file || !text) {
+    // An empty file is none of its failures.
+    if (file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
+    if (!file.is_open() || file.bad() || !text) {
         const int cause = errno;
         return fail(cause == EACCES ? Code::kPermissionDenied : Code::kInvalidOption,
                     "cannot read the configuration file {}: {}", path, std::strerror(cause));

@@ -45,7 +45,16 @@ TEST_CASE("everything that is wrong with a file of settings is said at once",
 TEST_CASE("a file of settings that is none is refused", "[config][settings_file]") {
     CHECK(codes_of(read_settings_file("- a\n", 0)) == std::vector<std::string>{"E013"});
     CHECK(codes_of(read_settings_file("a: \"b\n", 0)) == std::vector<std::string>{"E002"});
-    CHECK(codes_of(read_settings_file("", 0)) == std::vector<std::string>{"E009"});
+    CHECK(codes_of(read_settings_file("a: 1\n---\nb: 1\n", 0)) == std::vector<std::string>{"E009"});
+}
+
+TEST_CASE("a file of settings may hold none", "[config][settings_file]") {
+    for (const char* text : {"", "\n", "# taskmanager.numberOfTaskSlots: 16\n", "---\n"}) {
+        CAPTURE(text);
+        const SettingsFile file = read_settings_file(text, 0);
+        CHECK(file.settings.empty());
+        CHECK(file.diagnostics.empty());
+    }
 }
 
 }  // namespace

@@ -138,6 +138,18 @@ TEST_CASE("a configuration file is read like flags, which beat it", "[integratio
     CHECK_THAT(enough.output, Contains("assumed: 1 TaskManager of 1728 MiB with 5 slots\n"));
 }
 
+TEST_CASE("a configuration file may hold nothing", "[integration]") {
+    const support::TempDir folder;
+    const std::string job = folder.write("job.yaml", endless_job("numbers", 3)).string();
+    const std::string text = GENERATE("", "# taskmanager.numberOfTaskSlots: 16\n");
+    const std::string empty = folder.write("millrace.yaml", text).string();
+    const Finished explained = millrace({"explain", job, "--config", empty});
+    CAPTURE(text, explained.errors);
+    REQUIRE(explained.exit_code == 0);
+    require_refusal(millrace({"explain", job, "--config", folder.path().string()}), 78,
+                    "Is a directory");
+}
+
 TEST_CASE("a wrong address on the command line ends with 64", "[integration]") {
     REQUIRE(millrace({"taskmanager", "--jobmanager", "here:there"}).exit_code == 64);
     REQUIRE(millrace({"list", "--server", "127.0.0.1:70000"}).exit_code == 64);
