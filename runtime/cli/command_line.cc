@@ -9,6 +9,7 @@
 #include <fmt/core.h>
 
 #include "runtime/config/suggestion.h"
+#include "runtime/config/units.h"
 #include "runtime/net/address.h"
 
 namespace millrace::cli {
@@ -24,6 +25,24 @@ CLI::Validator is_address() {
                 return address ? std::string() : address.error().message;
             },
             "HOST:PORT"};
+}
+
+CLI::Validator is_assignment() {
+    return {[](const std::string& text) {
+                return text.find('=') == std::string::npos || text.starts_with('=')
+                           ? fmt::format("not key=value: '{}'", text)
+                           : std::string();
+            },
+            ""};
+}
+
+CLI::Validator is_rate() {
+    return {[](const std::string& text) {
+                return config::parse_rate(text)
+                           ? std::string()
+                           : fmt::format("not a rate: '{}'. Hint: write it like 5000/s", text);
+            },
+            ""};
 }
 
 void add_document_flags(CLI::App& verb, CommandLine& line) {
@@ -65,6 +84,7 @@ void add_setting_flag(CLI::App& verb, CommandLine& line) {
     verb.add_option("-D,--setting", line.settings,
                     "key=value of the process configuration, for example "
                     "taskmanager.memory.process.size=1728m.")
+        ->check(is_assignment())
         ->allow_extra_args(false);
 }
 
@@ -160,7 +180,9 @@ void add_process_verbs(CLI::App& app, CommandLine& line) {
         ->capture_default_str()
         ->transform(CLI::AsNumberWithUnit(kTimeUnits))
         ->check(CLI::Range(0, 86'400));
-    demo->add_option("--rate", line.rate, "Impressions a second.")->capture_default_str();
+    demo->add_option("--rate", line.rate, "Impressions a second.")
+        ->capture_default_str()
+        ->check(is_rate());
     demo->add_option("--port-file", line.port_file, "Where to write the broker's address.");
     demo->footer(
         "The embedded broker keeps some 5 MiB a partition in memory, serves this machine only, and "

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 
 #include <fmt/core.h>
@@ -62,8 +64,15 @@ Status create_topics(const operators::KafkaConnection& connection) {
     return {};
 }
 
-void write_address(const std::string& path, const std::string& address) {
-    if (!path.empty()) std::ofstream(path) << address << "\n";
+Status write_address(const std::string& path, const std::string& address) {
+    if (path.empty()) return {};
+    std::ofstream file(path);
+    file << address << "\n";
+    file.close();
+    if (file) return {};
+    const int cause = errno;
+    return fail(cause == EACCES ? Code::kPermissionDenied : Code::kInvalidArgument,
+                "cannot write the port file {}: {}", path, std::strerror(cause));
 }
 
 }  // namespace
@@ -86,9 +95,10 @@ cli::ExitCode run_demo(const cli::CommandLine& line, const jobfile::ExpressionCh
     } else if (Status created = create_topics(connection); !created) {
         return exit_with(created.error());
     }
+    if (Status written = write_address(line.port_file, connection.brokers); !written)
+        return exit_with(written.error());
     fmt::print(stderr, "{} Kafka  {}   (ad_clicks, ad_predictions, ad_quality, ctr_dlq)\n",
                broker != nullptr ? "embedded" : "real", connection.brokers);
-    write_address(line.port_file, connection.brokers);
     const SystemClock clock;
     const FirstRecord first(connection, "ad_predictions", clock);
     ForegroundJob demo(line);

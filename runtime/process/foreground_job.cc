@@ -15,17 +15,6 @@ constexpr Duration kReadyPollEvery = std::chrono::milliseconds(5);
 constexpr Duration kWatchEvery = std::chrono::milliseconds(100);
 constexpr int kWatchesPerDraw = 10;
 
-ExitCode code_of(const jobmanager::JobEntry& entry) {
-    switch (entry.master.state()) {
-        case jobmanager::JobState::kFailed:
-            return ExitCode::kFailed;
-        case jobmanager::JobState::kCanceled:
-            return ExitCode::kDone;
-        default:
-            return ExitCode::kDone;
-    }
-}
-
 }  // namespace
 
 Status ForegroundJob::start(const proto::Job& job, const operators::KafkaConnection& kafka) {
@@ -94,11 +83,10 @@ void ForegroundJob::watch() {
         if (!found) return end(ExitCode::kFailed);
         const jobmanager::JobEntry& entry = **found;
         if (is_final(entry.master.state())) {
-            if (entry.master.state() == jobmanager::JobState::kFailed) {
-                fmt::print(stderr, "millrace: the job failed: {}\n",
-                           entry.master.failures().back().cause.message);
-            }
-            return end(code_of(entry));
+            if (entry.master.state() != jobmanager::JobState::kFailed) return end(ExitCode::kDone);
+            fmt::print(stderr, "millrace: the job failed: {}\n",
+                       entry.master.failures().back().cause.message);
+            return end(ExitCode::kFailed);
         }
         if (node_->clock().now() >= deadline_) {
             deadline_ = TimePoint::max();

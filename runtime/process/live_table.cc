@@ -35,10 +35,10 @@ Sums sums_of(const jobmanager::JobEntry& entry) {
 }
 
 std::string model_line(const proto::ModelReport& model) {
-    std::string text = fmt::format("  {:<12} version {:<6} learned {:<10}", model.model(),
+    std::string text = fmt::format("  {:<12} version {:<6} learned {}", model.model(),
                                    model.version(), model.rows_learned());
     if (model.has_logloss() && model.has_logloss_baseline()) {
-        text += fmt::format(" logloss {:.4f} (base rate {:.4f})", model.logloss(),
+        text += fmt::format("  logloss {:.4f} (base rate {:.4f})", model.logloss(),
                             model.logloss_baseline());
     }
     if (model.has_auc()) text += fmt::format("  AUC {:.3f}", model.auc());
@@ -111,6 +111,8 @@ void LiveTable::announce(const std::string& line) {
 
 void LiveTable::finish(const jobmanager::JobEntry& entry) {
     erase();
+    rows_drawn_ = 0;
+    drawn_at_ = began_;
     fmt::print(stderr, "{}", text_of(entry));
 }
 

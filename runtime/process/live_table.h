@@ -23,7 +23,7 @@ class LiveTable {
     void draw(const jobmanager::JobEntry& entry);
     // Prints a line that stays, above the table.
     void announce(const std::string& line);
-    // Prints the last figures as plain lines.
+    // Prints the last figures as plain lines, with the mean rate of the whole run.
     void finish(const jobmanager::JobEntry& entry);
 
   private:

@@ -200,7 +200,9 @@ Result<memory::JobManagerBudget> jobmanager_budget_of(const cli::CommandLine& li
 }
 
 cli::ExitCode exit_with(const Error& error) {
-    fmt::print(stderr, "millrace: {}\n", error.message);
+    // A table or list in the message ends in a line break of its own.
+    const std::size_t end = error.message.find_last_not_of('\n') + 1;
+    fmt::print(stderr, "millrace: {}\n", std::string_view(error.message).substr(0, end));
     return cli::exit_code_of(error.code);
 }
 

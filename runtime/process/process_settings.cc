@@ -45,9 +45,7 @@ Result<std::vector<memory::Setting>> read_settings(const cli::CommandLine& line)
     std::vector<memory::Setting> flags;
     flags.reserve(line.settings.size());
     for (const std::string& text : line.settings) {
-        const std::size_t equals = text.find('=');
-        if (equals == std::string::npos)
-            return fail(Code::kInvalidOption, "-D wants key=value: {}", text);
+        const std::size_t equals = text.find('=');  // The command line has seen to it.
         flags.push_back({.key = text.substr(0, equals), .value = text.substr(equals + 1)});
     }
     std::erase_if(settings, [&](const memory::Setting& setting) {

@@ -47,5 +47,27 @@ TEST_CASE("the demo says when the first prediction came, and others can read it"
     REQUIRE(*ended == 0);
 }
 
+TEST_CASE("run ends with the mean rate of the whole run", "[integration]") {
+    const support::TempDir folder;
+    // All but a few rows are read in the first second.
+    const std::string job = folder
+                                .write("job.yaml",
+                                       "version: 1\nname: uneven\nsources:\n"
+                                       "  many: { type: generate, preset: sequence, limit: "
+                                       "100000rows }\n"
+                                       "  few: { type: generate, preset: sequence, rate: 1/s, "
+                                       "limit: 4rows }\n"
+                                       "sinks:\n"
+                                       "  a: { type: discard, from: many }\n"
+                                       "  b: { type: discard, from: few }\n")
+                                .string();
+    const support::Finished run = millrace({"run", job});
+    CAPTURE(run.errors);
+    REQUIRE(run.exit_code == 0);
+    const std::size_t last = run.errors.find("FINISHED");
+    REQUIRE(last != std::string::npos);
+    REQUIRE(std::stod(run.errors.substr(last + std::string("FINISHED").size())) > 1'000);
+}
+
 }  // namespace
 }  // namespace millrace::integration
