@@ -127,8 +127,8 @@ Header header_of(const Table& table, const SnapshotSubject& subject, SnapshotKin
 }
 
 bool is_zero(const Cell* line) {
-    constexpr std::array<std::byte, 64> zeros{};
-    return std::memcmp(line, zeros.data(), zeros.size()) == 0;
+    constexpr std::array<std::byte, 64> kZeros{};
+    return std::memcmp(line, kZeros.data(), kZeros.size()) == 0;
 }
 
 Status write_lines(Writer& writer, const Table& table, SnapshotKind kind) {
