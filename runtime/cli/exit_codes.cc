@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include <fmt/core.h>
+
 namespace millrace::cli {
 namespace {
 
@@ -55,6 +57,13 @@ ExitCode exit_code_of(int http_status, std::string_view code) {
         default:
             return ExitCode::kFailed;
     }
+}
+
+ExitCode exit_with(const Error& error) {
+    // A table or list in the message ends in a line break of its own.
+    const std::size_t end = error.message.find_last_not_of('\n') + 1;
+    fmt::print(stderr, "millrace: {}\n", std::string_view(error.message).substr(0, end));
+    return exit_code_of(error.code);
 }
 
 }  // namespace millrace::cli

@@ -1,7 +1,7 @@
 // Which exit code a failure ends a verb with: the same for all verbs, whoever noticed it.
 //
-// Threads:    any; pure.
-// Failure:    none.
+// Threads:    any.
+// Failure:    none; a standard error that cannot be written is ignored.
 
 #pragma once
 
@@ -16,5 +16,8 @@ namespace millrace::cli {
 // Of a server's refusal: its HTTP status, and the name of the code in its problem document (empty
 // when it named none).
 [[nodiscard]] ExitCode exit_code_of(int http_status, std::string_view code);
+
+// Prints the reason on standard error and gives the exit code that fits.
+[[nodiscard]] ExitCode exit_with(const Error& error);
 
 }  // namespace millrace::cli

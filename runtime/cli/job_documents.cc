@@ -158,10 +158,7 @@ ExitCode explain(const CommandLine& line, const jobfile::ExpressionChecker* expr
     if (!validation) return validation.error();
     const proto::Job& job = *validation->job;
     const auto sums = sum_memory(line, job);
-    if (!sums) {
-        fmt::print(stderr, "millrace: {}\n", sums.error().message);
-        return exit_code_of(sums.error().code);
-    }
+    if (!sums) return exit_with(sums.error());
     if (line.output == OutputForm::kJson) {
         fmt::print("{}\n", json_of(*sums, job.name()));
     } else {

@@ -60,9 +60,9 @@ std::string client_lines(const TaskManagerSum& sum) {
 
 std::string text_of(const TaskManagerSum& sum) {
     std::string text = fmt::format(
-        "  managed memory   {:.1f} of {:.1f} MiB; the fullest of its {} slots {:.2f} of {:.2f}\n",
+        "  managed memory   {:.1f} of {:.1f} MiB; the fullest of its {} slot{} {:.2f} of {:.2f}\n",
         mib(sum.model_bytes() + sum.working_set_bytes()), mib(sum.managed_bytes), sum.slots,
-        mib(sum.slot_bytes_needed), mib(sum.slot_bytes));
+        sum.slots == 1 ? "" : "s", mib(sum.slot_bytes_needed), mib(sum.slot_bytes));
     text += model_lines(sum) + task_lines(sum);
     text += fmt::format("  network buffers  {} of {} ({:.2f} MiB), {} at best\n",
                         sum.buffers_required(), sum.buffers,
@@ -158,8 +158,9 @@ double collision_odds(double keys, std::uint32_t bits) {
 std::string text_of(const MemorySums& sums) {
     const bool one = sums.taskmanager_count == 1;
     std::string text = fmt::format(
-        "assumed: {} TaskManager{} of {:.0f} MiB with {} slots{}{}\n", sums.taskmanager_count,
-        one ? "" : "s", mib(sums.process_bytes), sums.slots, one ? "" : " each",
+        "assumed: {} TaskManager{} of {:.0f} MiB with {} slot{}{}{}\n", sums.taskmanager_count,
+        one ? "" : "s", mib(sums.process_bytes), sums.slots, sums.slots == 1 ? "" : "s",
+        one ? "" : " each",
         sums.has_assumed_slots ? ", as many as the job needs; a cluster's own number is given by "
                                  "-D taskmanager.numberOfTaskSlots=N"
                                : "");

@@ -11,7 +11,6 @@
 #include "memory/system_memory.h"
 #include "operators/registry.h"
 #include "runtime/base/log.h"
-#include "runtime/cli/exit_codes.h"
 #include "runtime/process/process_settings.h"
 
 namespace millrace::process {
@@ -197,13 +196,6 @@ Result<memory::MemoryBudget> budget_of(const cli::CommandLine& line, std::uint32
 Result<memory::JobManagerBudget> jobmanager_budget_of(const cli::CommandLine& line) {
     MILLRACE_TRY_ASSIGN(const auto settings, memory_settings(line));
     return memory::JobManagerBudget::derive(settings, machine_memory(kJobManagerBytesDefault));
-}
-
-cli::ExitCode exit_with(const Error& error) {
-    // A table or list in the message ends in a line break of its own.
-    const std::size_t end = error.message.find_last_not_of('\n') + 1;
-    fmt::print(stderr, "millrace: {}\n", std::string_view(error.message).substr(0, end));
-    return cli::exit_code_of(error.code);
 }
 
 }  // namespace millrace::process

@@ -14,6 +14,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/metrics.h"
 #include "runtime/cli/command_line.h"
+#include "runtime/cli/exit_codes.h"
 #include "runtime/jobmanager/jobmanager.h"
 #include "runtime/net/event_loop.h"
 #include "runtime/net/http_server.h"
@@ -76,7 +77,6 @@ Result<memory::MemoryBudget> budget_of(const cli::CommandLine& line, std::uint32
 // Checks the settings as a JobManager reads them. Errors: kInvalidOption, every violation.
 Result<memory::JobManagerBudget> jobmanager_budget_of(const cli::CommandLine& line);
 
-// Prints the reason and gives the exit code that fits.
-cli::ExitCode exit_with(const Error& error);
+using cli::exit_with;
 
 }  // namespace millrace::process

@@ -210,12 +210,12 @@ TEST_CASE("explain exits with 78 when its settings cannot be", "[cli]") {
     const support::TempDir folder;
     const auto refused = [](const CommandLine& line, const jobfile::ExpressionChecker* checker) {
         return explain(line, checker, [](const CommandLine&, const proto::Job&) {
-            return Result<MemorySums>(fail(Code::kInvalidOption, "no such key"));
+            return Result<MemorySums>(fail(Code::kInvalidOption, "no such key\n"));
         });
     };
     const Outcome outcome = run(refused, {.files = {folder.write("a.yaml", kGood)}});
     REQUIRE(outcome.code == ExitCode::kBadConfig);
-    REQUIRE_THAT(outcome.printed.error, Contains("no such key"));
+    REQUIRE(outcome.printed.error == "millrace: no such key\n");
 }
 
 TEST_CASE("explain tells a job's graph and slots, or an error code", "[cli]") {
