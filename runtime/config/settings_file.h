@@ -4,8 +4,8 @@
 //     numberOfTaskSlots: 16            is the same as
 //   taskmanager.numberOfTaskSlots: 16
 //
-// A file of comments alone holds no settings. Which keys there are, and what their values may be, the readers of the settings know: one table
-// for file and flags.
+// A file of comments alone holds no settings. Which keys there are, and what their values may be,
+// the readers of the settings know: one table for file and flags.
 //
 // Threads:    any.
 // Limits:     YamlLimits.
