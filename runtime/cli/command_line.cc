@@ -36,6 +36,19 @@ CLI::Validator is_assignment() {
             ""};
 }
 
+// It becomes a part of a path: a name, an id, or the beginning of an id.
+CLI::Validator is_job() {
+    return {[](const std::string& text) {
+                const auto is_legal = [](char c) {
+                    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+                };
+                return text.empty() || !std::ranges::all_of(text, is_legal)
+                           ? fmt::format("not a job's name or id: '{}'", text)
+                           : std::string();
+            },
+            ""};
+}
+
 CLI::Validator is_rate() {
     return {[](const std::string& text) {
                 return config::parse_rate(text)
@@ -221,12 +234,16 @@ void add_client_verbs(CLI::App& app, CommandLine& line) {
     add_output_flag(*list, line);
 
     CLI::App* describe = app.add_subcommand("describe", "Shows one job: steps, models, failures.");
-    describe->add_option("job", line.job, "Name, id or the beginning of an id.")->required();
+    describe->add_option("job", line.job, "Name, id or the beginning of an id.")
+        ->required()
+        ->check(is_job());
     add_server_flag(*describe, line);
     add_output_flag(*describe, line);
 
     CLI::App* cancel = app.add_subcommand("cancel", "Cancels a job.");
-    cancel->add_option("job", line.job, "Name, id or the beginning of an id.")->required();
+    cancel->add_option("job", line.job, "Name, id or the beginning of an id.")
+        ->required()
+        ->check(is_job());
     cancel->add_flag("--wait", line.wait, "Waits until it has ended.");
     add_server_flag(*cancel, line);
 

@@ -13,6 +13,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view kNameTitle = "STEP";
+constexpr std::string_view kAbsent = "-";  // What real_at says of a number that is not there.
 
 std::size_t longest_name(const json::array& entries, std::size_t at_least) {
     for (const json::value& entry : entries)
@@ -33,13 +34,13 @@ std::string step_text(const json::value& step, std::size_t name_width) {
     return text;
 }
 
-// The quality only where a step measures it.
+// The quality only where a step has measured it.
 std::string model_text(const json::value& model, std::size_t name_width) {
     std::string text =
         fmt::format("  model {:<{}}  version {:<7} learned {}", text_at(model, "name"), name_width,
                     number_at(model, "version"), number_at(model, "rows-learned"));
     const json::value* q = model.as_object().if_contains("quality");
-    if (q != nullptr && q->is_object()) {
+    if (q != nullptr && real_at(*q, "logloss") != kAbsent) {
         text += fmt::format("  logloss {} (base rate {})  AUC {}  calibration {}",
                             real_at(*q, "logloss"), real_at(*q, "logloss-baseline"),
                             real_at(*q, "auc"), real_at(*q, "calibration"));

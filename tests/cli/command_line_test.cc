@@ -125,6 +125,8 @@ TEST_CASE("A word that a verb does not know is named, with the nearest flag", "[
         {{"list", "ctr"},
          "list has no use for `ctr`. Hint: `millrace list --help` shows its flags"},
         {{"describe"}, "describe: job is required"},
+        {{"describe", ""}, "describe: job: not a job's name or id: ''"},
+        {{"cancel", "a/b?c"}, "cancel: job: not a job's name or id: 'a/b?c'"},
         {{"explain", "f", "-D", "slots"}, "explain: --setting: not key=value: 'slots'"},
         {{"demo", "--rate", "5"}, "demo: --rate: not a rate: '5'. Hint: write it like 5000/s"},
         {{"list", "-o", "jsn"}, "list: --output: jsn not in {table,json}"},

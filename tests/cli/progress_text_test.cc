@@ -31,9 +31,11 @@ TEST_CASE("describe aligns its columns behind the longest name and puts trouble 
 TEST_CASE("describe shows a model's quality only where it is measured", "[cli][progress_text]") {
     const std::string text = text_of(R"({"name":"j","models":[
         {"name":"plain","version":3,"rows-learned":9},
+        {"name":"new","version":0,"rows-learned":0,"quality":{"logloss":null,"auc":null}},
         {"name":"m","version":4,"rows-learned":10,"digest":"ff","quality":{"logloss":0.25,
          "logloss-baseline":0.5,"auc":0.75,"calibration":null}}]})");
     REQUIRE_THAT(text, Contains("\n  model plain  version 3       learned 9\n"));
+    REQUIRE_THAT(text, Contains("\n  model new    version 0       learned 0\n"));
     REQUIRE_THAT(text, Contains("\n  model m      version 4       learned 10  logloss 0.2500 (base "
                                 "rate 0.5000)  AUC 0.7500  calibration -  digest ff\n"));
 }
