@@ -35,9 +35,9 @@ Result<std::vector<proto::SplitAssignment>> SplitPlan::add(
 }
 
 const std::vector<proto::SplitAssignment>& SplitPlan::splits_of(std::int32_t source) const {
-    static const std::vector<proto::SplitAssignment> kNone;
+    static const std::vector<proto::SplitAssignment> none;
     const auto found = by_source_.find(source);
-    return found == by_source_.end() ? kNone : found->second;
+    return found == by_source_.end() ? none : found->second;
 }
 
 std::vector<proto::SourceSplits> SplitPlan::assign(const graph::JobGraph& graph,

@@ -79,7 +79,7 @@ Status AttemptTask::reserve(const Plan& plan, const TaskNeed& need) {
     return {};
 }
 
-Result<memory::OwnerId> AttemptTask::reserve(memory::OwnerTag tag, std::size_t bytes) {
+Result<memory::OwnerId> AttemptTask::reserve(const memory::OwnerTag& tag, std::size_t bytes) {
     MILLRACE_TRY_ASSIGN(const memory::OwnerId owner, slot_.owner(tag));
     if (bytes == 0) return owner;
     MILLRACE_TRY_ASSIGN(auto reservation, slot_.reserve(owner, bytes));

@@ -79,7 +79,7 @@ class AttemptTask {
     std::unique_ptr<task::InputGate> make_gate(const Plan& plan, std::uint32_t index) const;
     operators::OperatorContext context_for(const Plan& plan, std::uint32_t index);
     // One of its tags in the slot, with `bytes` reserved.
-    Result<memory::OwnerId> reserve(memory::OwnerTag tag, std::size_t bytes);
+    Result<memory::OwnerId> reserve(const memory::OwnerTag& tag, std::size_t bytes);
     [[nodiscard]] metrics::Labels labels(const Plan& plan) const;
     [[nodiscard]] std::uint64_t rows_written() const;
     static std::vector<operators::Split> splits_of(const proto::SourceSplits& splits);
