@@ -154,6 +154,8 @@ class SharedModel {
     }
     // Rings the writer if there is something to apply.
     void call_writer() MILLRACE_EXCLUDES(mutex_);
+    // Rings it in any case, so that it sees to next_tick().
+    void ring_writer() MILLRACE_EXCLUDES(mutex_);
 
     enum class Applied : std::uint8_t {
         kNothingLeft,  // Or somebody else applies just now, and sees to it.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <thread>
 
 #include <catch2/catch.hpp>
 
@@ -101,6 +102,47 @@ TEST_CASE("A train step that waits for one model's room has rung the writer of a
     CHECK(writer->bell.rings() == rings + 1);
     free.apply(TimePoint::max());
     step.close();
+}
+
+TEST_CASE("A train step that applies for the writer sees to what is due, or rings the writer",
+          "[learning]") {
+    ManualClock clock;
+    LearningWorld world(clock);
+    SharedModel& model = world.add_model(click_options("ctr", 2));
+    const auto seat = world.seat(0, 2);
+    const auto other = world.seat(1, 2);
+    TrainStep writer = step_for({&model});
+    TrainStep step = step_for({&model});
+    REQUIRE(writer.open(seat->context));
+    REQUIRE(step.open(other->context));
+    const auto batch = click_batch(other->batches, clicks(1, 0, 5));
+    Kept output;
+    // The writer applies once, here; then it sleeps, with nothing due.
+    REQUIRE(*writer.process(batch, 0, output) == Progress::kDone);
+    clock.advance(10s);
+    REQUIRE(writer.on_tick(output));
+    REQUIRE(writer.next_tick() == TimePoint::max());
+    const std::uint64_t rings = seat->bell.rings();
+    REQUIRE(*step.process(batch, 0, output) == Progress::kDone);
+    REQUIRE(model.table().counts().learned == 10);
+    REQUIRE(seat->bell.rings() == rings);
+    SECTION("by its own ticks") {
+        REQUIRE(step.next_tick() == clock.now() + 100ms);
+        clock.advance(100ms);
+        REQUIRE(step.on_tick(output));
+        REQUIRE(model.view().rows_learned() == 10);
+    }
+    SECTION("from another thread") {
+        std::thread([&] { REQUIRE(step.on_tick(output)); }).join();
+        REQUIRE(seat->bell.rings() == rings + 1);
+        REQUIRE(step.next_tick() == TimePoint::max());
+    }
+    SECTION("at its end") {
+        REQUIRE(*step.on_end(output) == Progress::kDone);
+        REQUIRE(seat->bell.rings() == rings + 1);
+    }
+    step.close();
+    writer.close();
 }
 
 // A clock on which a look takes time, as work does.
