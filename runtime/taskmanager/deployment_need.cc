@@ -192,7 +192,7 @@ Status check_slots(const DeploymentNeed& need, const Capacity& capacity) {
                     "slot {} needs {} of managed memory, and has {}: the models take {} from the "
                     "job's slots together, the rest are working sets of its tasks. Hint: raise "
                     "taskmanager.memory.process.size or taskmanager.memory.managed.size, or lower "
-                    "`bits`",
+                    "taskmanager.numberOfTaskSlots (slots are equal parts) or `bits`",
                     slot, memory::format_bytes(bytes), memory::format_bytes(capacity.slot_bytes),
                     memory::format_bytes(need.model_bytes()));
     }

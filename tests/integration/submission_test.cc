@@ -182,7 +182,8 @@ TEST_CASE("a job whose models do not fit its slots is refused with the numbers",
     const Finished refused = cluster.try_submit(ClickJob{.bits = 26}.text(topics));
     REQUIRE(refused.exit_code == kBadConfig);
     REQUIRE_THAT(refused.errors, Contains("of managed memory, and has 38.87 MiB") &&
-                                     Contains("taskmanager.memory.managed.size"));
+                                     Contains("taskmanager.memory.managed.size") &&
+                                     Contains("lower taskmanager.numberOfTaskSlots"));
     REQUIRE(jobs_of(cluster) == "[]\n");
     cluster.submit(ClickJob{}.text(topics));
     cluster.wait_for_state("ctr", "RUNNING");
