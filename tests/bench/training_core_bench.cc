@@ -223,6 +223,7 @@ std::string machine() {
 void report(const char* name, const LearnerOptions& options, const Stream& stream, bool reader,
             int count, double& base) {
     std::vector<Run> runs;
+    runs.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) runs.push_back(train_once(options, stream, reader));
     const Spread train = spread_of(runs, &Run::train);
     const Spread predict = spread_of(runs, &Run::predict);
@@ -279,6 +280,7 @@ int run(int runs) {
     report("adagrad, reader beside", AdaGradOptions{}, stream, true, runs, base);
     report("sgd, reader beside", SgdOptions{}, stream, true, runs, base);
     std::vector<double> compile;
+    compile.reserve(static_cast<std::size_t>(runs));
     for (int i = 0; i < runs; ++i) compile.push_back(compile_once());
     std::ranges::sort(compile);
     std::printf("%-28s %6.1f %6.1f %6.1f\n", "features, 20 int32 columns", compile.front(),

@@ -7,6 +7,7 @@ namespace {
 
 std::vector<std::string> codes_of(const SettingsFile& file) {
     std::vector<std::string> codes;
+    codes.reserve(file.diagnostics.size());
     for (const Diagnostic& entry : file.diagnostics) codes.push_back(entry.code);
     return codes;
 }

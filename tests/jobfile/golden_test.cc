@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include <catch2/catch.hpp>
+#include <fmt/core.h>
 
 #include "proto/job.pb.h"
 #include "runtime/jobfile/error_codes.h"
@@ -59,7 +60,8 @@ Directives read_directives(const std::string& name, const std::string& text) {
         } else if (word == "set") {
             result.options.assignments.push_back(value);
         } else if (word == "layer") {
-            result.layers.push_back({value, read_source_file(kFolder + "/" + value)});
+            result.layers.push_back(
+                {value, read_source_file(fmt::format("{}/{}", kFolder, value))});
         } else {
             FAIL("no such directive: " << line);
         }
@@ -98,7 +100,7 @@ TEST_CASE("every golden job file gives its golden errors", "[jobfile][golden]") 
         if (update != nullptr) {
             std::ofstream(expected_path(name)) << report;
         }
-        CHECK(report == read_source_file(kFolder + "/" + name + ".txt"));
+        CHECK(report == read_source_file(fmt::format("{}/{}.txt", kFolder, name)));
     }
 }
 

@@ -231,6 +231,7 @@ TEST_CASE("a job may have 32 layers", "[jobfile][validate]") {
 
 std::vector<std::string> codes_of(const Validation& validation) {
     std::vector<std::string> codes;
+    codes.reserve(validation.diagnostics.size());
     for (const config::Diagnostic& entry : validation.diagnostics) codes.push_back(entry.code);
     return codes;
 }
