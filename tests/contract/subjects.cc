@@ -324,10 +324,10 @@ Subject train() {
 }  // namespace
 
 std::span<const Subject> subjects() {
-    static const std::array kSubjects{
-        compute(),  discard(),    evaluate(),     features(), file_sink(), file_source(), filter(),
-        generate(), kafka_sink(), kafka_source(), predict(),  print(),     socket(),      train()};
-    return kSubjects;
+    static const std::array all{compute(),     discard(), evaluate(), features(),   file_sink(),
+                                file_source(), filter(),  generate(), kafka_sink(), kafka_source(),
+                                predict(),     print(),   socket(),   train()};
+    return all;
 }
 
 const Subject* find_subject(operators::Role role, std::string_view type) {

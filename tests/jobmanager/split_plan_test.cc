@@ -10,6 +10,7 @@ namespace {
 
 std::vector<proto::SplitAssignment> splits_named(const std::vector<std::string>& names) {
     std::vector<proto::SplitAssignment> splits;
+    splits.reserve(names.size());
     for (const std::string& name : names) splits.push_back(split_named(name));
     return splits;
 }
@@ -78,11 +79,10 @@ TEST_CASE("SplitPlan refuses more splits than a job may have", "[jobmanager][spl
     constexpr std::size_t kEach = 100;
     SplitPlan plan;
     for (std::size_t source = 0; source < kSplitsMax / kEach; ++source) {
-        std::vector<proto::SplitAssignment> splits;
         const bool is_last = source + 1 == kSplitsMax / kEach;
-        for (std::size_t i = 0; i < kEach - (is_last ? 1 : 0); ++i)
-            splits.push_back(split_named(std::to_string(i)));
-        REQUIRE(plan.add(static_cast<std::int32_t>(source), std::move(splits)));
+        std::vector<std::string> names(kEach - (is_last ? 1 : 0));
+        for (std::size_t i = 0; i < names.size(); ++i) names[i] = std::to_string(i);
+        REQUIRE(plan.add(static_cast<std::int32_t>(source), splits_named(names)));
     }
     const auto refused = plan.add(0, splits_named({"the last", "one more"}));
     REQUIRE_FALSE(refused);

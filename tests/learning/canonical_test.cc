@@ -46,6 +46,7 @@ std::vector<Click> canonical(const std::vector<std::vector<Click>>& splits) {
     }
     std::sort(keyed.begin(), keyed.end());
     std::vector<Click> rows;
+    rows.reserve(keyed.size());
     for (const auto& key : keyed) rows.push_back(*std::get<3>(key));
     return rows;
 }
@@ -108,9 +109,9 @@ void run_shuffled(LearningWorld& world, SharedModel& model,
     auto trainers = trainers_of(world, model);
     const auto& owners = model.options().order->feed_owners;
     const auto feeds = static_cast<std::uint32_t>(owners.size());
-    std::vector<std::vector<std::vector<Click>>> batches;
+    std::vector<std::vector<std::vector<Click>>> batches(feeds);
     for (std::uint32_t feed = 0; feed < feeds; ++feed)
-        batches.push_back(feed_batches(splits, feed, feeds, random));
+        batches[feed] = feed_batches(splits, feed, feeds, random);
     std::vector<std::size_t> next(feeds);
     std::vector<bool> ended(feeds);
     Kept output;
@@ -179,6 +180,7 @@ TEST_CASE("Canonical training on threads gives the same bits", "[learning]") {
     };
     {
         std::vector<std::jthread> threads;
+        threads.reserve(feeds);
         for (std::uint32_t feed = 0; feed < feeds; ++feed) threads.emplace_back(drive, feed);
     }
     PlainModel plain(model);

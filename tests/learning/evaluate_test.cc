@@ -17,7 +17,7 @@ namespace {
 
 using millrace::test::ManualClock;
 
-proto::Job evaluate_job(std::vector<std::string> models, std::int64_t window, bool audit) {
+proto::Job evaluate_job(const std::vector<std::string>& models, std::int64_t window, bool audit) {
     proto::Job job;
     proto::Step& step = *job.add_steps();
     step.set_name("quality");
@@ -98,10 +98,11 @@ Expected expect(std::span<const AuditRow> rows) {
     return made;
 }
 
-void train(LearningWorld& world, std::vector<SharedModel*> models, Evaluation& evaluation,
+void train(LearningWorld& world, const std::vector<SharedModel*>& models, Evaluation& evaluation,
            std::span<const Click> rows, std::size_t rows_per_batch) {
     const auto seat = world.seat();
     std::vector<TrainStep::Target> targets;
+    targets.reserve(models.size());
     for (SharedModel* model : models)
         targets.push_back({.model = model, .features_column = kFeaturesColumn});
     TrainStep step(std::move(targets), kLabelColumn, data::Kind::kFloat32);

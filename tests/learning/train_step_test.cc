@@ -17,8 +17,9 @@ namespace {
 using millrace::test::ManualClock;
 using namespace std::chrono_literals;
 
-TrainStep step_for(std::vector<SharedModel*> models) {
+TrainStep step_for(const std::vector<SharedModel*>& models) {
     std::vector<TrainStep::Target> targets;
+    targets.reserve(models.size());
     for (SharedModel* model : models)
         targets.push_back({.model = model, .features_column = kFeaturesColumn});
     return TrainStep(std::move(targets), kLabelColumn, data::Kind::kFloat32);

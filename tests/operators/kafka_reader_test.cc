@@ -38,10 +38,10 @@ struct Readers {
     }
     ~Readers() { waker->detach(); }
 
-    std::unique_ptr<KafkaReader> reader(std::vector<KafkaReader::Start> starts) {
+    std::unique_ptr<KafkaReader> reader(const std::vector<KafkaReader::Start>& starts) {
         return reader(starts, world.clock);
     }
-    std::unique_ptr<KafkaReader> reader(std::vector<KafkaReader::Start> starts,
+    std::unique_ptr<KafkaReader> reader(const std::vector<KafkaReader::Start>& starts,
                                         const Clock& clock) {
         auto made = std::make_unique<KafkaReader>(client, topic, waker, clock);
         REQUIRE(made->assign(starts));
