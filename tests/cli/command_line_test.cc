@@ -136,7 +136,7 @@ TEST_CASE("A word that a verb does not know is named, with the nearest flag", "[
     REQUIRE(parsed.printed.error == "millrace: " + said + "\n");
 }
 
-TEST_CASE("--version does what the verb does", "[cli]") {
+TEST_CASE("The flag --version does what the verb does", "[cli]") {
     REQUIRE(parse({"--version"}).line().verb == Verb::kVersion);
     REQUIRE(parse({"version", "-o", "json"}).line().output == OutputForm::kJson);
 }

@@ -21,7 +21,8 @@ namespace millrace::ml {
 class AlignedMemory {
   public:
     explicit AlignedMemory(std::size_t bytes)
-        : bytes_(bytes), memory_(static_cast<std::byte*>(std::aligned_alloc(64, bytes))) {
+        : bytes_(bytes),
+          memory_(static_cast<std::byte*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64))) {
         for (std::size_t i = 0; i < bytes; ++i) memory_.get()[i] = std::byte{0};
     }
     [[nodiscard]] std::span<std::byte> bytes() { return {memory_.get(), bytes_}; }
