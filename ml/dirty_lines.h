@@ -29,7 +29,7 @@ class DirtyLines {
         return kMaps * ((std::size_t{1} << bits >> kSlotBits) / 8);
     }
 
-    // `memory` may hold anything until mark_all() or forget(), unless it is zeroed.
+    // `memory` is zeroed, or holds anything until forget(); mark_all() fills one map of three.
     explicit DirtyLines(std::span<std::uint64_t> memory)
         : fresh_(memory.first(memory.size() / kMaps)),
           unpublished_(memory.subspan(fresh_.size(), fresh_.size())),

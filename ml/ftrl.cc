@@ -120,7 +120,8 @@ std::uint64_t Ftrl::settings_hash() const {
 
 std::uint64_t Ftrl::identity_hash() const {
     const std::uint64_t bias = options_.bias_rate > 0 ? 1 : 0;
-    return hash_bytes("ftrl 1", (static_cast<std::uint64_t>(options_.loss) << 1) | bias);
+    // 1 had no root of n in its cells.
+    return hash_bytes("ftrl 2", (static_cast<std::uint64_t>(options_.loss) << 1) | bias);
 }
 
 void Ftrl::rederive(Table& table) const {

@@ -27,6 +27,7 @@ Table::Table(unsigned bits, Memory memory, Content content, std::uint32_t scaled
     MILLRACE_CHECK_EQ(memory.cells.size_bytes(), cell_bytes(bits));
     MILLRACE_CHECK_EQ(memory.dirty.size_bytes(), DirtyLines::bytes(bits));
     MILLRACE_CHECK_EQ(reinterpret_cast<std::uintptr_t>(memory.cells.data()) % 64, 0U);
+    MILLRACE_CHECK_EQ(reinterpret_cast<std::uintptr_t>(memory.dirty.data()) % 8, 0U);
     if (content == Content::kUnknown) clear();
 }
 

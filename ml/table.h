@@ -55,7 +55,7 @@ class Table {
   public:
     struct Memory {
         std::span<Cell> cells;             // cell_bytes(): 64-byte aligned; 2 MiB serves best.
-        std::span<std::uint64_t> dirty;    // DirtyLines::bytes()
+        std::span<std::uint64_t> dirty;    // DirtyLines::bytes(): 8-byte aligned.
         std::span<OrderRun> order_runs{};  // As long an order log as the caller wants to allow.
     };
     // Whether the memory is known to be all zeros; a table of 64 MiB takes 20 ms to clear.

@@ -9,6 +9,7 @@
 #include <catch2/catch.hpp>
 
 #include "ml/builtin_learners.h"
+#include "ml/hash.h"
 #include "runtime/base/random.h"
 #include "tests/ml/model_fixture.h"
 #include "tests/ml/snapshot_bytes.h"
@@ -132,6 +133,14 @@ TEST_CASE("after a write that failed the next delta holds the lines again", "[ml
     CHECK(same_cells(from.model.table, into.model.table));
 }
 
+// Says in the header that another learner wrote it.
+void set_identity(SnapshotBytes& snapshot, const Learner& writer, std::uint64_t identity) {
+    const std::uint64_t written = writer.identity_hash();
+    const auto at = std::ranges::search(snapshot.bytes(), std::as_bytes(std::span(&written, 1)));
+    REQUIRE_FALSE(at.empty());
+    std::ranges::copy(std::as_bytes(std::span(&identity, 1)), at.begin());
+}
+
 TEST_CASE("a snapshot of another learner, schema or size is refused", "[ml][snapshot]") {
     Trained from(100);
     SnapshotBytes bytes = from.full();
@@ -145,6 +154,12 @@ TEST_CASE("a snapshot of another learner, schema or size is refused", "[ml][snap
         const auto other = Ftrl::create({.loss = Loss::kSquared}).value();
         CHECK(refusal(into, {.learner = *other, .schema_hash = 42}, bytes) ==
               Code::kInvalidArgument);
+    }
+    SECTION("what stands in a cell") {
+        // FTRL's cells before sqrt(n) stood in them.
+        const auto loss = static_cast<std::uint64_t>(Loss::kLogistic);
+        set_identity(bytes, *from.learner, hash_bytes("ftrl 1", loss << 1));
+        CHECK(refusal(into, into.subject(), bytes) == Code::kInvalidArgument);
     }
     SECTION("schema") {
         CHECK(refusal(into, {.learner = *into.learner, .schema_hash = 43}, bytes) ==
