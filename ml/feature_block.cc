@@ -101,6 +101,12 @@ void hash_values(const ColumnView& view, Take take, std::uint64_t seed, const In
         }
         return;
     }
+    if (view.kind == ColumnKind::kInt32) {
+        return hash_integers(hash, {values_of<std::int32_t>(view, first), count}, keys);
+    }
+    if (view.kind == ColumnKind::kInt64) {
+        return hash_integers(hash, {values_of<std::int64_t>(view, first), count}, keys);
+    }
     for_each_number(view, take, first, count, [&]<class T>(std::uint32_t i, T number) {
         if constexpr (std::is_same_v<T, double>) {
             if (std::isnan(number)) {

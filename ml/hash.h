@@ -42,6 +42,13 @@ class IntegerHash {
     std::uint64_t flip_;
 };
 
+// keys[i] = hash(values[i]), several at a time where the processor can. The keys are the same
+// everywhere.
+void hash_integers(const IntegerHash& hash, std::span<const std::int32_t> values,
+                   std::uint64_t* keys);
+void hash_integers(const IntegerHash& hash, std::span<const std::int64_t> values,
+                   std::uint64_t* keys);
+
 // A real number's hash: that of the integer if it is one, else that of its 64 bits.
 // REQUIRES: value is not NaN.
 [[nodiscard]] inline std::uint64_t hash_real(double value, const IntegerHash& hash) {

@@ -2,7 +2,9 @@
 
 #include <cstring>
 #include <limits>
+#include <span>
 #include <string>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -21,6 +23,30 @@ TEST_CASE("IntegerHash equals XXH3 of the eight little endian bytes", "[ml][hash
         GENERATE(0LL, 1LL, 5LL, -1LL, 1LL << 32, std::numeric_limits<std::int64_t>::min());
     CAPTURE(seed, value);
     REQUIRE(IntegerHash(seed)(value) == hash_bytes(little_endian(value), seed));
+}
+
+TEST_CASE("hash_integers hashes every length as one value after the other", "[ml][hash]") {
+    const IntegerHash hash(0x9e3779b97f4a7c15ULL);
+    constexpr std::size_t kMost = 67;
+    std::vector<std::int64_t> wide;
+    std::vector<std::int32_t> narrow;
+    for (std::size_t i = 0; i < kMost; ++i) {
+        wide.push_back(static_cast<std::int64_t>(hash_bytes("value", i)));
+        narrow.push_back(static_cast<std::int32_t>(wide[i]));
+    }
+    for (std::size_t count = 0; count <= kMost; ++count) {
+        std::vector<std::uint64_t> of_wide(count + 1, 42);
+        std::vector<std::uint64_t> of_narrow(count + 1, 42);
+        hash_integers(hash, std::span<const std::int64_t>(wide).first(count), of_wide.data());
+        hash_integers(hash, std::span<const std::int32_t>(narrow).first(count), of_narrow.data());
+        CAPTURE(count);
+        for (std::size_t i = 0; i < count; ++i) {
+            REQUIRE(of_wide[i] == hash_bytes(little_endian(wide[i]), 0x9e3779b97f4a7c15ULL));
+            REQUIRE(of_narrow[i] == hash_bytes(little_endian(narrow[i]), 0x9e3779b97f4a7c15ULL));
+        }
+        REQUIRE(of_wide[count] == 42);
+        REQUIRE(of_narrow[count] == 42);
+    }
 }
 
 // From XXH3's own test vectors: 64 bits without a seed of the empty input.
