@@ -3,8 +3,9 @@
 //   reference_job_bench HOST:PORT [EVENTS] [RUNS] [CASE...]
 //
 // Loads EVENTS (2,000,000) events of the synthetic stream into a topic of 4 partitions (once; the
-// topic is kept and used again), then does RUNS (3) rounds of the cases copy, reference and full:
+// topic is kept and used again), then does RUNS (3) rounds of the cases:
 //   copy       one process that reads every record and writes its first 100 bytes
+//   fused      the same loop with the job's work in it, by hand (fused_work.h): what is reachable
 //   reference  jobs/ctr.yaml less one model and the quality records
 //   full       jobs/ctr.yaml as it is
 // A job is submitted to a JobManager and one TaskManager of default memory and 16 slots, as
@@ -30,7 +31,8 @@
 #include "ml/synthetic_ctr.h"
 #include "runtime/base/check.h"
 #include "tests/bench/bench_cluster.h"
-#include "tests/bench/copy_loop.h"
+#include "tests/bench/fused_work.h"
+#include "tests/bench/record_loop.h"
 #include "tests/support/kafka_client.h"
 
 namespace millrace::bench {
@@ -112,13 +114,16 @@ Measured watch(KafkaClient& kafka, const std::string& topic, std::int64_t events
     return measured;
 }
 
-Measured run_copy(KafkaClient& kafka, const std::string& clicks, std::int64_t events) {
+// `what` is copy or fused.
+Measured run_loop(KafkaClient& kafka, const std::string& what, const std::string& clicks,
+                  std::int64_t events) {
     const support::TempDir folder;
     const std::string topic = new_topic(kafka, kPartitions);
-    auto process = support::Process::start({.argv = {"/proc/self/exe", kafka.brokers(), "copy-to",
-                                                     clicks, topic, std::to_string(events)},
-                                            .name = "copy"},
-                                           folder.path());
+    auto process =
+        support::Process::start({.argv = {"/proc/self/exe", kafka.brokers(), what + "-loop", clicks,
+                                          topic, std::to_string(events)},
+                                 .name = what},
+                                folder.path());
     MILLRACE_CHECK(process.has_value());
     // It stays until it is told to end, so that its usage can be read.
     const Measured measured = watch(kafka, topic, events, [&] { return process->usage().value(); });
@@ -208,9 +213,9 @@ void measure(const std::string& brokers, std::int64_t events, std::size_t rounds
     for (std::size_t round = 0; round < rounds; ++round) {
         for (std::size_t i = 0; i < cases.size(); ++i) {
             std::fprintf(stderr, "round %zu: %s\n", round + 1, cases[i].c_str());
-            results[i].push_back(cases[i] == "copy"
-                                     ? run_copy(kafka, clicks, events)
-                                     : run_job(kafka, clicks, events, cases[i] == "full"));
+            const bool is_loop = cases[i] == "copy" || cases[i] == "fused";
+            results[i].push_back(is_loop ? run_loop(kafka, cases[i], clicks, events)
+                                         : run_job(kafka, clicks, events, cases[i] == "full"));
         }
     }
     std::printf("machine: %s, librdkafka %s\n", machine().c_str(), kafka_version().c_str());
@@ -225,9 +230,12 @@ void measure(const std::string& brokers, std::int64_t events, std::size_t rounds
     for (std::size_t i = 0; i < cases.size(); ++i) print(cases[i], results[i], copies);
 }
 
-// The process of the case copy.
-int copy_until_told(char** argv) {
-    copy_records(argv[1], argv[3], argv[4], kPartitions, std::atoll(argv[5]));
+// The process of the cases copy and fused.
+int loop_until_told(char** argv, bool fused) {
+    MakeMessages make = copy_records;
+    std::optional<FusedWork> work;
+    if (fused) make = std::ref(work.emplace(kPartitions));
+    run_record_loop(argv[1], argv[3], argv[4], kPartitions, std::atoll(argv[5]), make);
     for (;;) ::pause();
 }
 
@@ -235,15 +243,16 @@ int copy_until_told(char** argv) {
 }  // namespace millrace::bench
 
 int main(int argc, char** argv) {
-    using millrace::bench::copy_until_told;
+    using millrace::bench::loop_until_told;
     using millrace::bench::measure;
     if (argc < 2) {
         std::fprintf(stderr, "usage: reference_job_bench HOST:PORT [EVENTS] [RUNS] [CASE...]\n");
         return 64;
     }
-    if (argc == 6 && std::string(argv[2]) == "copy-to") return copy_until_told(argv);
+    const std::string_view second = argc == 6 ? argv[2] : "";
+    if (second.ends_with("-loop")) return loop_until_told(argv, second == "fused-loop");
     std::vector<std::string> cases(argv + std::min(argc, 4), argv + argc);
-    if (cases.empty()) cases = {"copy", "reference", "full"};
+    if (cases.empty()) cases = {"copy", "fused", "reference", "full"};
     measure(argv[1], argc > 2 ? std::atoll(argv[2]) : 2'000'000,
             argc > 3 ? static_cast<std::size_t>(std::atoi(argv[3])) : 3, cases);
     return 0;

@@ -1,4 +1,4 @@
-#include "tests/bench/copy_loop.h"
+#include "tests/bench/record_loop.h"
 
 #include <algorithm>
 #include <array>
@@ -6,8 +6,6 @@
 #include <span>
 #include <utility>
 #include <vector>
-
-#include <librdkafka/rdkafka.h>
 
 #include "runtime/base/check.h"
 
@@ -66,16 +64,7 @@ rd_kafka_queue_t* read_from_start(rd_kafka_t* consumer, const std::string& topic
     return rd_kafka_queue_get_consumer(consumer);
 }
 
-// Writes the beginning of each record of `read` to the partition it came from.
-void write_batch(rd_kafka_t* producer, rd_kafka_topic_t* to,
-                 std::span<rd_kafka_message_t* const> read) {
-    std::array<rd_kafka_message_t, kBatch> messages{};
-    for (std::size_t i = 0; i < read.size(); ++i) {
-        messages[i].payload = read[i]->payload;
-        messages[i].len = std::min(read[i]->len, kValueBytes);
-        messages[i].partition = read[i]->partition;
-    }
-    std::span<rd_kafka_message_t> open(messages.data(), read.size());
+void write_all(rd_kafka_t* producer, rd_kafka_topic_t* to, std::span<rd_kafka_message_t> open) {
     while (!open.empty()) {
         const int taken = rd_kafka_produce_batch(to, RD_KAFKA_PARTITION_UA,
                                                  RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_PARTITION,
@@ -87,17 +76,28 @@ void write_batch(rd_kafka_t* producer, rd_kafka_topic_t* to,
 
 }  // namespace
 
-void copy_records(const std::string& brokers, const std::string& from, const std::string& to,
-                  int partitions, std::int64_t records) {
+void copy_records(std::span<rd_kafka_message_t* const> read, std::span<rd_kafka_message_t> write) {
+    for (std::size_t i = 0; i < read.size(); ++i) {
+        write[i].payload = read[i]->payload;
+        write[i].len = std::min(read[i]->len, kValueBytes);
+        write[i].partition = read[i]->partition;
+    }
+}
+
+void run_record_loop(const std::string& brokers, const std::string& from, const std::string& to,
+                     int partitions, std::int64_t records, const MakeMessages& make) {
     rd_kafka_t* consumer = make_consumer(brokers.c_str());
     rd_kafka_t* producer = make_producer(brokers.c_str());
     rd_kafka_topic_t* topic = rd_kafka_topic_new(producer, to.c_str(), nullptr);
     rd_kafka_queue_t* queue = read_from_start(consumer, from, partitions);
     std::array<rd_kafka_message_t*, kBatch> read{};
+    std::array<rd_kafka_message_t, kBatch> write{};
     for (std::int64_t done = 0; done < records;) {
         const auto count = static_cast<std::size_t>(
             rd_kafka_consume_batch_queue(queue, kPollMs, read.data(), read.size()));
-        write_batch(producer, topic, std::span(read).first(count));
+        std::fill_n(write.begin(), count, rd_kafka_message_t{});
+        make(std::span(read).first(count), std::span(write).first(count));
+        write_all(producer, topic, std::span(write).first(count));
         for (rd_kafka_message_t* message : std::span(read).first(count))
             rd_kafka_message_destroy(message);
         done += static_cast<std::int64_t>(count);
