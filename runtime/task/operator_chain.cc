@@ -289,6 +289,7 @@ Result<bool> OperatorChain::take_input() {
     if (!element) return false;
     if (element->ends_input) {
         MILLRACE_TRY(in_step(root(), step.on_input_end(element->input)));
+        root().tick = step.next_tick();
         return true;
     }
     if (const auto* batch = std::get_if<data::BatchPtr>(&element->element)) {

@@ -337,6 +337,25 @@ TEST_CASE("A tick waits for room and does not hold input up for ever", "[task][o
     }
 }
 
+TEST_CASE("An operator that wants a tick when one of its inputs has ended gets it",
+          "[task][operator_chain]") {
+    TaskWorld world;
+    world.second_input.emplace(1 << 20);
+    world.make();
+    ScriptedStep& step = world.add_root("step");
+    step.ending_input = [&](std::uint32_t input) {
+        REQUIRE(input == 1);
+        step.tick = world.clock.now() + milliseconds(1);
+    };
+    world.start();
+    world.second_input->push(data::EndOfInput{});
+    world.run();
+    world.clock.advance(milliseconds(1));
+    world.diary.clear();
+    world.run();
+    REQUIRE(world.diary == Diary{"step tick"});
+}
+
 // Reads a text cell of the stream `errors`.
 std::string cell(const data::Batch& batch, std::size_t column, std::size_t row) {
     return std::string(batch.column(column).text_at(row));

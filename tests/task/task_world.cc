@@ -56,6 +56,11 @@ Status ScriptedStep::on_tick(operators::Output& output) {
     return ticking ? ticking(output) : Status{};
 }
 
+Status ScriptedStep::on_input_end(std::uint32_t input) {
+    if (ending_input) ending_input(input);
+    return {};
+}
+
 Result<Progress> ScriptedStep::on_end(operators::Output& output) {
     diary_.push_back(name_ + " end");
     return ending ? ending(output) : Result<Progress>(Progress::kDone);
@@ -125,7 +130,11 @@ ScriptedStep& TaskWorld::add_root(std::string name, state::SnapshotReader* resto
     auto step = std::make_unique<ScriptedStep>(diary, name);
     ScriptedStep& added = *step;
     input.attach_producer(neighbour);
-    const std::vector<std::vector<task::InputChannel*>> inputs{{&input}};
+    std::vector<std::vector<task::InputChannel*>> inputs{{&input}};
+    if (second_input) {
+        second_input->attach_producer(neighbour);
+        inputs.push_back({&*second_input});
+    }
     task->chain().add_root(
         std::move(step),
         toy_context(names_.emplace_back(std::move(name)), clock, *task, *seat, world),

@@ -43,6 +43,7 @@ class ScriptedStep final : public operators::Step {
     Status abort(std::uint64_t checkpoint_id) override;
     Status on_tick(operators::Output& output) override;
     [[nodiscard]] TimePoint next_tick() const override { return tick; }
+    Status on_input_end(std::uint32_t input) override;
     Result<operators::Progress> on_end(operators::Output& output) override;
     void close() noexcept override { diary_.push_back(name_ + " close"); }
 
@@ -52,6 +53,7 @@ class ScriptedStep final : public operators::Step {
         processing;
     std::function<Result<operators::Progress>(state::SnapshotWriter&)> snapshotting;
     std::function<Status(operators::Output&)> ticking;
+    std::function<void(std::uint32_t)> ending_input;
     std::function<Result<operators::Progress>(operators::Output&)> ending;
     TimePoint tick = TimePoint::max();
     operators::OperatorContext* context = nullptr;
@@ -105,7 +107,7 @@ class TaskWorld {
     // Makes the task; then its operators are added, then start(). Dead letters go to `errors`.
     void make(bool has_errors = false);
     ScriptedSource& add_source();
-    // A root behind a gate with one input channel.
+    // A root behind a gate with one input channel, or with `second_input` as well.
     ScriptedStep& add_root(std::string name, state::SnapshotReader* restored = nullptr);
     ScriptedStep& add_step(std::string name, task::OperatorChain::Link link);
     // A forward edge from `node` to a new channel, which it returns.
@@ -130,6 +132,7 @@ class TaskWorld {
     CountingWaker neighbour;  // At the other ends of the channels.
     Diary diary;
     task::LocalChannel input{1 << 20};
+    std::optional<task::LocalChannel> second_input;
     task::LocalChannel errors{1 << 20};
     std::deque<task::LocalChannel> outputs;
     std::unique_ptr<TaskSeat> seat;
