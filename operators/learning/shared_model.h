@@ -6,24 +6,23 @@
 //
 // Train tasks of any number prepare rows and queue them; one of them is the writer and applies what
 // is queued, strictly one row after the other, so learning is exactly sequential at any
-// parallelism: in the order in which batches were queued, or in canonical order (row_order.h). The
-// writer stays the same until its input ends, and only tasks that run on its thread apply in its
-// place, so that the table's lines stay with one core. A batch goes through one WorkItem: free,
-// queued, applied, looked at by `evaluate` if there is one, free. When `evaluate` lags there are no
-// free items, and with that the train tasks wait.
+// parallelism: in the order in which batches were queued, or in canonical order (row_order.h). Only
+// a task on the writer's thread takes its place, so that the table's lines stay with one core; when
+// the writer ends, the next one follows. A batch goes through one WorkItem: free, queued, applied,
+// looked at by `evaluate` if there is one, free. When `evaluate` lags there are no free items, and
+// with that the train tasks wait.
 //
 // Rows come in feeds. Without canonical order there is one, for all trainers. With it, each subtask
 // upstream is one and has its own share of the items, so that a feed that is ahead never takes the
 // room of the one that all wait for. A split that is silent for too long, or that cannot come
 // because its feed is full of other splits' rows, is skipped, and the order log says where.
 //
-// Threads:    claim() to end_trainer() from any task; view() and report() from any thread. apply()
-//             from whoever may_apply(); the token (an atomic flag) makes one of them the writer.
+// Threads:    claim() to end_trainer() from any task; view() and report() from any thread. In
+//             apply() the token (an atomic flag) lets one task at a time write.
 // Ownership:  table, view and items live in the model's memory account, borrowed and closed by the
 //             owner after the last task. Queued batches stay with the slots that made them.
 // Limits:     item_count() batches, and held_bytes_max() bytes of them with one batch a feed
-// beyond,
-//             queued, in work or waiting for `evaluate`, together.
+//             beyond, queued, in work or waiting for `evaluate`, together.
 // Failure:    make() answers kResourceExhausted when the account is too small.
 
 #pragma once
@@ -131,10 +130,12 @@ class SharedModel {
     [[nodiscard]] bool is_ordered() const { return options_.order.has_value(); }
     // Makes the caller a trainer; its number. REQUIRES: at most Options::trainers calls.
     std::uint32_t attach_trainer(Waker& waker) MILLRACE_EXCLUDES(mutex_);
-    // Whether claim() would succeed; if not, the trainer is rung once it would.
+    // Whether claim() would succeed. If not, the trainer is rung when items were freed: in
+    // canonical order by each, in arrival order once half of the room is free, or nothing of its
+    // own is queued any more.
     bool has_room(std::uint32_t trainer, std::uint32_t feed) MILLRACE_EXCLUDES(mutex_);
-    // A free item to fill; nullptr when there is none: the trainer is rung once there is. A feed
-    // has one trainer (in arrival order the one feed, 0, has all).
+    // A free item to fill; nullptr when there is no room: the trainer is rung as has_room() says. A
+    // feed has one trainer (in arrival order the one feed, 0, has all).
     WorkItem* claim(std::uint32_t trainer, std::uint32_t feed) MILLRACE_EXCLUDES(mutex_);
     // Queues a filled item.
     void enqueue(WorkItem* item) MILLRACE_EXCLUDES(mutex_);
@@ -143,26 +144,21 @@ class SharedModel {
     // A split was found later. Errors: kResourceExhausted when there are too many.
     Status add_split(OrderPlan::Split split) MILLRACE_EXCLUDES(mutex_);
 
-    // Whether `trainer` is the one that is called to apply. When it ends, the next one is rung.
+    // Whether `trainer` is the writer: the one that applied last, or that follows one that ended.
+    // The writer sees to has_news() and next_tick(): it looks at them after apply(), and when rung.
     [[nodiscard]] bool is_writer(std::uint32_t trainer) const {
         return writer_.load(std::memory_order_acquire) == trainer;
     }
-    // Whether `trainer` should apply: it is the writer, or runs on the thread that applied last.
-    [[nodiscard]] bool may_apply(std::uint32_t trainer) const {
-        return is_writer(trainer) ||
-               writer_thread_.load(std::memory_order_relaxed) == std::this_thread::get_id();
-    }
     // Rings the writer if there is something to apply.
     void call_writer() MILLRACE_EXCLUDES(mutex_);
-    // Rings it in any case, so that it sees to next_tick().
-    void ring_writer() MILLRACE_EXCLUDES(mutex_);
 
     enum class Applied : std::uint8_t {
-        kNothingLeft,  // Or somebody else applies just now, and sees to it.
+        kNothingLeft,  // Or somebody else sees to it: who applies just now, or the writer.
         kMore,         // Time is up; call again.
     };
-    // Applies what is queued, until `deadline`; publishes when it is due.
-    Applied apply(TimePoint deadline) MILLRACE_EXCLUDES(mutex_);
+    // Applies what is queued, until `deadline`, and publishes when it is due; the trainer is the
+    // writer from then on. One that is not, and runs on another thread, calls the writer instead.
+    Applied apply(std::uint32_t trainer, TimePoint deadline) MILLRACE_EXCLUDES(mutex_);
     // Whether something was queued, or ended, that apply() has not seen or not finished.
     [[nodiscard]] bool has_news() const MILLRACE_EXCLUDES(mutex_);
     // When apply() should be called even if nothing comes; TimePoint::max() = never.
@@ -252,7 +248,10 @@ class SharedModel {
     bool has_room_or_waits(std::uint32_t trainer, std::uint32_t feed) MILLRACE_REQUIRES(mutex_);
     [[nodiscard]] bool has_news_locked() const MILLRACE_REQUIRES(mutex_);
 
+    [[nodiscard]] bool may_apply(std::uint32_t trainer) const;
+
     // The token holder's.
+    void become_writer(std::uint32_t trainer) MILLRACE_EXCLUDES(mutex_);
     bool apply_until(TimePoint deadline) MILLRACE_EXCLUDES(mutex_);
     [[nodiscard]] std::span<const Slice> next_slices(TimePoint now) MILLRACE_EXCLUDES(mutex_);
     [[nodiscard]] std::span<const Slice> front_slice() MILLRACE_EXCLUDES(mutex_);
@@ -293,7 +292,10 @@ class SharedModel {
     std::uint32_t feed_items_ = 0;
     std::size_t feed_bytes_ = 0;
 
+    // Stored under the mutex, by the token's holder or a writer that ends: so a call that rings the
+    // last writer has queued its rows before the next one looks.
     std::atomic<std::uint32_t> writer_{0};
+    // Of who held the token last. Read racily by others; a stale one costs a ring.
     std::atomic<std::thread::id> writer_thread_;
 
     // The token holder's.
@@ -311,7 +313,7 @@ class SharedModel {
     std::vector<std::uint32_t> ended_feeds_;
     std::optional<ml::TableDigest> digesting_;
 
-    // Written by the writer; read racily when another becomes it.
+    // Written by the token's holder; read racily by a writer whose place that one is taking.
     std::atomic<std::int64_t> publish_due_ns_{kNever};
     std::atomic<std::int64_t> skip_due_ns_{kNever};
     std::atomic<std::int64_t> digest_due_ns_{kNever};

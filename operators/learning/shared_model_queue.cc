@@ -142,15 +142,6 @@ void SharedModel::call_writer() {
     if (writer != nullptr) writer->wake();
 }
 
-void SharedModel::ring_writer() {
-    Waker* writer = nullptr;
-    {
-        const MutexLock lock(mutex_);
-        writer = trainers_[writer_.load(std::memory_order_relaxed)].waker;
-    }
-    if (writer != nullptr) writer->wake();
-}
-
 bool SharedModel::has_news_locked() const {
     return is_unfinished_.load(std::memory_order_relaxed) || !queued_.is_empty() ||
            !feeds_ending_.empty() || !splits_new_.empty();

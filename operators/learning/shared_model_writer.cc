@@ -22,18 +22,37 @@ std::int64_t ns(TimePoint time) { return time.time_since_epoch().count(); }
 
 }  // namespace
 
-SharedModel::Applied SharedModel::apply(TimePoint deadline) {
+SharedModel::Applied SharedModel::apply(std::uint32_t trainer, TimePoint deadline) {
+    if (!may_apply(trainer)) {
+        call_writer();
+        return Applied::kNothingLeft;
+    }
     // Whoever queued something while the token was taken relies on the holder: hence the second
     // look after the token was given back.
     while (true) {
         if (token_.exchange(true, std::memory_order_acquire)) return Applied::kNothingLeft;
-        writer_thread_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+        become_writer(trainer);
         const bool more = apply_until(deadline);
         is_unfinished_.store(more, std::memory_order_relaxed);
         token_.store(false, std::memory_order_seq_cst);
         if (more) return Applied::kMore;
         if (!has_news()) return Applied::kNothingLeft;
     }
+}
+
+bool SharedModel::may_apply(std::uint32_t trainer) const {
+    return is_writer(trainer) ||
+           writer_thread_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+}
+
+// With the token in hand, so that the writer is who applied last, and what is due after that is
+// its own affair: were it chosen before, one could take the place of another that is applying, and
+// look at next_tick() too early.
+void SharedModel::become_writer(std::uint32_t trainer) {
+    writer_thread_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+    if (is_writer(trainer)) return;
+    const MutexLock lock(mutex_);
+    writer_.store(trainer, std::memory_order_release);
 }
 
 // True when time is up before everything was done.

@@ -176,20 +176,16 @@ void TrainStep::end_feed(std::uint32_t feed) {
     }
 }
 
-void TrainStep::apply(Target& target, Duration share) {
-    SharedModel& model = *target.model;
-    if (!model.may_apply(target.trainer)) {
-        return std::exchange(target.keeps_time, false) ? model.ring_writer() : model.call_writer();
-    }
-    target.keeps_time = !model.is_writer(target.trainer);
-    const auto applied = model.apply(context_->clock.now() + share);
+void TrainStep::apply(const Target& target, Duration share) {
+    const TimePoint deadline = context_->clock.now() + share;
+    const auto applied = target.model->apply(target.trainer, deadline);
     more_ = more_ || applied == SharedModel::Applied::kMore;
 }
 
 void TrainStep::apply_all() {
     more_ = false;
     const Duration share = kTurn / static_cast<int>(targets_.size());
-    for (Target& target : targets_) apply(target, share);
+    for (const Target& target : targets_) apply(target, share);
 }
 
 Status TrainStep::on_tick(Output&) {
@@ -202,9 +198,8 @@ TimePoint TrainStep::next_tick() const {
     if (more_ || may_unpark()) return TimePoint::min();
     TimePoint next = TimePoint::max();
     for (const Target& target : targets_) {
-        const bool is_writer = target.model->is_writer(target.trainer);
-        if (!is_writer && !target.keeps_time) continue;
-        if (is_writer && target.model->has_news()) return TimePoint::min();
+        if (!target.model->is_writer(target.trainer)) continue;
+        if (target.model->has_news()) return TimePoint::min();
         next = std::min(next, target.model->next_tick());
     }
     return next;
@@ -226,10 +221,7 @@ Result<Progress> TrainStep::on_end(Output&) {
     for (const Target& target : targets_) {
         if (!target.model->is_drained(target.trainer)) return wait();
     }
-    for (Target& target : targets_) {
-        if (target.keeps_time) target.model->ring_writer();
-        target.model->end_trainer(target.trainer);
-    }
+    for (const Target& target : targets_) target.model->end_trainer(target.trainer);
     return Progress::kDone;
 }
 

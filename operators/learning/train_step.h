@@ -27,7 +27,6 @@ class TrainStep final : public Step {
         SharedModel* model = nullptr;
         std::size_t features_column = 0;
         std::uint32_t trainer = 0;  // Set by open().
-        bool keeps_time = false;    // It applied for the writer, which does not know what is due.
     };
 
     static constexpr std::size_t kParkedMax = 128;
@@ -72,7 +71,7 @@ class TrainStep final : public Step {
     SharedModel::WorkItem* claim(Target& target, std::uint32_t feed);
     // Lends one turn to the models that have rows.
     void apply_all();
-    void apply(Target& target, Duration share);
+    void apply(const Target& target, Duration share);
     void end_feed(std::uint32_t feed);
     // Rings the writers before it waits.
     [[nodiscard]] Progress wait_for_room();

@@ -1,8 +1,10 @@
 #include "operators/learning/shared_model.h"
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <thread>
+#include <utility>
 
 #include <catch2/catch.hpp>
 
@@ -96,22 +98,22 @@ TEST_CASE("What was learned is published once it is publish_every old", "[learni
     REQUIRE(model.next_tick() == TimePoint::max());
 
     enqueue(model, trainer, click_batch(seat->batches, std::span(rows).first(10)));
-    model.apply(kNoDeadline);
+    model.apply(trainer, kNoDeadline);
     const TimePoint due = clock.now() + 100ms;
     REQUIRE(model.next_tick() == due);
     clock.advance(99ms);
     enqueue(model, trainer, click_batch(seat->batches, std::span(rows).subspan(10, 10)));
-    model.apply(kNoDeadline);
+    model.apply(trainer, kNoDeadline);
     REQUIRE(model.next_tick() == due);
     REQUIRE(model.view().version() == first);
     REQUIRE(model.view().rows_learned() == 0);
     clock.advance(1ms);
-    model.apply(kNoDeadline);
+    model.apply(trainer, kNoDeadline);
     REQUIRE(model.view().version() == first + 1);
     REQUIRE(model.view().rows_learned() == 20);
     REQUIRE(model.next_tick() > clock.now() + 100ms);
     clock.advance(10s);
-    model.apply(kNoDeadline);
+    model.apply(trainer, kNoDeadline);
     REQUIRE(model.view().version() == first + 1);
 }
 
@@ -130,18 +132,18 @@ TEST_CASE("A model that is quiet for a second is digested, until it learns again
     const auto rows = clicks(1, 0, 20);
     REQUIRE_FALSE(report_of(model).has_digest());
     enqueue(model, trainer, click_batch(seat->batches, std::span(rows).first(10)));
-    model.apply(kNoDeadline);
+    model.apply(trainer, kNoDeadline);
     const TimePoint quiet = clock.now() + SharedModel::kQuiet;
     clock.advance(500ms);
-    model.apply(kNoDeadline);
+    model.apply(trainer, kNoDeadline);
     REQUIRE_FALSE(report_of(model).has_digest());
     REQUIRE(model.next_tick() == quiet);
     clock.advance(500ms);
-    model.apply(kNoDeadline);
+    model.apply(trainer, kNoDeadline);
     REQUIRE(model.next_tick() == TimePoint::max());
     REQUIRE(report_of(model).digest() == ml::TableDigest::of(model.table()));
     enqueue(model, trainer, click_batch(seat->batches, std::span(rows).subspan(10)));
-    model.apply(kNoDeadline);
+    model.apply(trainer, kNoDeadline);
     REQUIRE_FALSE(report_of(model).has_digest());
     model.end_trainer(trainer);
     REQUIRE(report_of(model).digest() == ml::TableDigest::of(model.table()));
@@ -157,14 +159,14 @@ TEST_CASE("Rows that come while a model is digested are not lost to the digest",
     const std::uint32_t trainer = model.attach_trainer(seat->bell);
     const auto rows = clicks(1, 0, 20);
     enqueue(model, trainer, click_batch(seat->batches, std::span(rows).first(10)));
-    model.apply(kNoDeadline);
+    model.apply(trainer, kNoDeadline);
     clock.advance(SharedModel::kQuiet);
-    REQUIRE(model.apply(clock.now()) == SharedModel::Applied::kMore);
+    REQUIRE(model.apply(trainer, clock.now()) == SharedModel::Applied::kMore);
     enqueue(model, trainer, click_batch(seat->batches, std::span(rows).subspan(10)));
-    REQUIRE(model.apply(kNoDeadline) == SharedModel::Applied::kNothingLeft);
+    REQUIRE(model.apply(trainer, kNoDeadline) == SharedModel::Applied::kNothingLeft);
     REQUIRE_FALSE(report_of(model).has_digest());
     clock.advance(SharedModel::kQuiet);
-    while (model.apply(clock.now()) == SharedModel::Applied::kMore) {
+    while (model.apply(trainer, clock.now()) == SharedModel::Applied::kMore) {
     }
     REQUIRE(report_of(model).digest() == ml::TableDigest::of(model.table()));
 }
@@ -179,7 +181,7 @@ TEST_CASE("The end of the last trainer publishes what is left", "[learning]") {
     const auto rows = clicks(1, 0, 10);
     enqueue(model, one, click_batch(seat->batches, rows));
     REQUIRE_FALSE(model.is_drained(one));
-    model.apply(kNoDeadline);
+    model.apply(one, kNoDeadline);
     REQUIRE(model.is_drained(one));
     model.end_trainer(one);
     REQUIRE(model.view().rows_learned() == 0);
@@ -200,7 +202,7 @@ TEST_CASE("A full queue makes trainers wait and rings them when there is room", 
         enqueue(model, trainer, click_batch(seat->batches, rows));
     REQUIRE(model.claim(trainer, 0) == nullptr);
     REQUIRE(seat->bell.rings() == 0);
-    model.apply(kNoDeadline);
+    model.apply(trainer, kNoDeadline);
     REQUIRE(seat->bell.rings() == 1);
     REQUIRE(other->bell.rings() == 0);
     SharedModel::WorkItem* item = model.claim(idle, 0);
@@ -209,7 +211,7 @@ TEST_CASE("A full queue makes trainers wait and rings them when there is room", 
     item->features_column = kFeaturesColumn;
     item->labels[0] = 1;
     model.enqueue(item);
-    model.apply(kNoDeadline);
+    model.apply(trainer, kNoDeadline);
 }
 
 TEST_CASE("One trainer is the writer; when it ends the next one is, and is rung", "[learning]") {
@@ -229,7 +231,7 @@ TEST_CASE("One trainer is the writer; when it ends the next one is, and is rung"
     REQUIRE(model.has_news());
     model.call_writer();
     REQUIRE(seat->bell.rings() == 1);
-    model.apply(kNoDeadline);
+    model.apply(one, kNoDeadline);
     REQUIRE_FALSE(model.has_news());
     model.end_trainer(two);
     REQUIRE(model.is_writer(one));
@@ -250,16 +252,60 @@ TEST_CASE("What a turn left over is news for the writer", "[learning]") {
     const std::uint32_t one = model.attach_trainer(seat->bell);
     const std::uint32_t two = model.attach_trainer(other->bell);
     enqueue(model, two, click_batch(other->batches, clicks(1, 0, 500)));
-    REQUIRE(model.apply(clock.now()) == SharedModel::Applied::kMore);
-    // On this thread anybody may go on; elsewhere only the writer, which then has to be rung.
-    REQUIRE(model.may_apply(two));
-    std::thread([&] { REQUIRE_FALSE(model.may_apply(two)); }).join();
-    std::thread([&] { REQUIRE(model.may_apply(one)); }).join();
-    model.call_writer();
-    REQUIRE(seat->bell.rings() == 1);
-    model.apply(kNoDeadline);
+    REQUIRE(model.apply(one, clock.now()) == SharedModel::Applied::kMore);
+    const std::uint64_t part = model.table().counts().learned;
+    REQUIRE(part < 500);
+    SECTION("which another thread calls") {
+        std::thread([&] { model.apply(two, kNoDeadline); }).join();
+        REQUIRE(model.table().counts().learned == part);
+        REQUIRE(seat->bell.rings() == 1);
+        REQUIRE(model.is_writer(one));
+        model.apply(one, kNoDeadline);
+    }
+    SECTION("and on its thread anybody goes on, as the writer") {
+        model.apply(two, kNoDeadline);
+        REQUIRE(model.is_writer(two));
+        REQUIRE(seat->bell.rings() == 0);
+    }
+    SECTION("which goes on wherever it runs, and from there on that is its thread") {
+        std::thread([&] { model.apply(one, kNoDeadline); }).join();
+        model.apply(two, kNoDeadline);
+        REQUIRE(model.is_writer(one));
+    }
     REQUIRE(model.table().counts().learned == 500);
     REQUIRE_FALSE(model.has_news());
+}
+
+// Lets another one act while somebody works.
+class InterruptingClock final : public Clock {
+  public:
+    [[nodiscard]] TimePoint now() const override {
+        if (act) std::exchange(act, nullptr)();
+        return TimePoint(1h);
+    }
+    [[nodiscard]] std::int64_t wall_ms() const override { return 0; }
+
+    mutable std::function<void()> act;
+};
+
+TEST_CASE("Who finds somebody applying does not take its place", "[learning]") {
+    const InterruptingClock clock;
+    LearningWorld world(clock);
+    SharedModel& model = world.add_model(click_options("ctr", 2));
+    const auto seat = world.seat();
+    const std::uint32_t one = model.attach_trainer(seat->bell);
+    const std::uint32_t two = model.attach_trainer(seat->bell);
+    const auto batch = click_batch(seat->batches, clicks(1, 0, 5));
+    enqueue(model, one, batch);
+    clock.act = [&] {
+        enqueue(model, two, batch);
+        REQUIRE(model.apply(two, kNoDeadline) == SharedModel::Applied::kNothingLeft);
+        REQUIRE(model.table().counts().learned == 0);
+    };
+    model.apply(one, kNoDeadline);
+    // So what is due now is the affair of who knows it.
+    REQUIRE(model.is_writer(one));
+    REQUIRE(model.table().counts().learned == 10);
 }
 
 TEST_CASE("Trainers that wait for room are rung when half of it is free", "[learning]") {
@@ -278,12 +324,12 @@ TEST_CASE("Trainers that wait for room are rung when half of it is free", "[lear
     REQUIRE_FALSE(model.has_room(waits, 0));
     // With its time up at once, a call applies one batch.
     for (std::uint32_t i = 1; i < SharedModel::kItems / 2; ++i) {
-        REQUIRE(model.apply(clock.now()) == SharedModel::Applied::kMore);
+        REQUIRE(model.apply(busy, clock.now()) == SharedModel::Applied::kMore);
         REQUIRE(other->bell.rings() == 0);
     }
-    REQUIRE(model.apply(clock.now()) == SharedModel::Applied::kMore);
+    REQUIRE(model.apply(busy, clock.now()) == SharedModel::Applied::kMore);
     REQUIRE(other->bell.rings() == 1);
-    model.apply(kNoDeadline);
+    model.apply(busy, kNoDeadline);
 }
 
 TEST_CASE("Batches that wait in a model are bounded in bytes", "[learning]") {
@@ -298,7 +344,7 @@ TEST_CASE("Batches that wait in a model are bounded in bytes", "[learning]") {
     REQUIRE(fit < SharedModel::kItems);
     for (std::size_t i = 0; i < fit; ++i) enqueue(model, trainer, batch);
     REQUIRE(model.claim(trainer, 0) == nullptr);
-    model.apply(kNoDeadline);
+    model.apply(trainer, kNoDeadline);
     REQUIRE(model.has_room(trainer, 0));
 }
 
@@ -310,11 +356,11 @@ TEST_CASE("A turn ends at its deadline and says that there is more", "[learning]
     const std::uint32_t trainer = model.attach_trainer(seat->bell);
     const auto rows = clicks(1, 0, 1000);
     enqueue(model, trainer, click_batch(seat->batches, rows));
-    REQUIRE(model.apply(clock.now()) == SharedModel::Applied::kMore);
+    REQUIRE(model.apply(trainer, clock.now()) == SharedModel::Applied::kMore);
     const std::uint64_t part = model.table().counts().learned;
     REQUIRE(part > 0);
     REQUIRE(part < 1000);
-    while (model.apply(clock.now()) == SharedModel::Applied::kMore) {
+    while (model.apply(trainer, clock.now()) == SharedModel::Applied::kMore) {
     }
     REQUIRE(model.table().counts().learned == 1000);
 }
@@ -333,7 +379,7 @@ TEST_CASE("A lagging evaluator holds training back, and its end comes after its 
     const auto rows = clicks(1, 0, 1);
     for (std::uint32_t i = 0; i < SharedModel::kItems; ++i)
         enqueue(model, trainer, click_batch(seat->batches, rows));
-    model.apply(kNoDeadline);
+    model.apply(trainer, kNoDeadline);
     REQUIRE(evaluator->bell.rings() > 0);
     REQUIRE(model.is_drained(trainer));
     REQUIRE(model.claim(trainer, 0) == nullptr);
