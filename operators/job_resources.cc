@@ -1,6 +1,7 @@
 #include "operators/job_resources.h"
 
 #include "operators/kafka/kafka_client.h"
+#include "operators/learning/shared_model.h"
 #include "runtime/base/check.h"
 
 namespace millrace::operators {

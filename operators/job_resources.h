@@ -19,7 +19,6 @@
 #include <vector>
 
 #include "operators/kafka/kafka_settings.h"
-#include "operators/learning/shared_model.h"
 #include "operators/line_connection.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/metrics.h"
@@ -29,6 +28,7 @@
 namespace millrace::operators {
 
 class KafkaClients;
+class SharedModel;
 
 class JobResources {
   public:
