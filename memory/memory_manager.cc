@@ -103,7 +103,7 @@ Result<Account*> MemoryManager::open_account(const std::string& name,
     if (filled) {
         const MutexLock lock(accounts_mutex_);
         if (accounts_.size() < kAccountsMax) {
-            accounts_.push_back(std::make_unique<Account>(*this, name, std::move(parts)));
+            accounts_.push_back(std::make_shared<Account>(*this, name, std::move(parts)));
             return accounts_.back().get();
         }
         filled = fail(Code::kResourceExhausted, "too many accounts are open: {}", kAccountsMax);
@@ -116,10 +116,10 @@ Result<Account*> MemoryManager::open_account(const std::string& name,
 
 Status MemoryManager::close_account(Account& account) {
     MILLRACE_TRY(account.close());
-    std::unique_ptr<Account> closed;
+    std::shared_ptr<Account> closed;
     {
         const MutexLock lock(accounts_mutex_);
-        const auto found = std::ranges::find(accounts_, &account, &std::unique_ptr<Account>::get);
+        const auto found = std::ranges::find(accounts_, &account, &std::shared_ptr<Account>::get);
         MILLRACE_CHECK(found != accounts_.end());
         closed = std::move(*found);
         accounts_.erase(found);
@@ -201,12 +201,12 @@ void MemoryManager::note_peak() {
 
 void MemoryManager::expire(TimePoint now) {
     for (const auto& slot : slots_) slot->expire(now);
-    std::vector<Account*> accounts;
-    {
-        const MutexLock lock(accounts_mutex_);
-        for (const auto& account : accounts_) accounts.push_back(account.get());
-    }
-    for (Account* account : accounts) account->expire(now);
+    for (const auto& account : open_accounts()) account->expire(now);
+}
+
+std::vector<std::shared_ptr<Account>> MemoryManager::open_accounts() const {
+    const MutexLock lock(accounts_mutex_);
+    return accounts_;
 }
 
 MemoryReport MemoryManager::report() const {
@@ -215,12 +215,7 @@ MemoryReport MemoryManager::report() const {
         report.slots.push_back(slot->use());
         report.slots.back().bytes_in_accounts = slot->bytes_in_accounts();
     }
-    std::vector<const Account*> accounts;
-    {
-        const MutexLock lock(accounts_mutex_);
-        for (const auto& account : accounts_) accounts.push_back(account.get());
-    }
-    for (const Account* account : accounts) report.accounts.push_back(account->use());
+    for (const auto& account : open_accounts()) report.accounts.push_back(account->use());
     RegionUse& region = report.managed;
     region.name = "managed";
     region.bytes_budget = bytes();

@@ -92,6 +92,8 @@ class MemoryManager {
     Segment make_segment(MemoryPool& pool, OwnerId owner, std::uint32_t first, std::uint32_t pages);
     [[nodiscard]] SegmentHeader* headers() const;
     void note_peak() MILLRACE_REQUIRES(pages_mutex_);
+    [[nodiscard]] std::vector<std::shared_ptr<Account>> open_accounts() const
+        MILLRACE_EXCLUDES(accounts_mutex_);
 
     // Constant after construction.
     const Options options_;
@@ -104,7 +106,8 @@ class MemoryManager {
     std::uint32_t pages_peak_ MILLRACE_GUARDED_BY(pages_mutex_) = 0;
 
     mutable Mutex accounts_mutex_;
-    std::vector<std::unique_ptr<Account>> accounts_ MILLRACE_GUARDED_BY(accounts_mutex_);
+    // Shared with those that look at them while they are being closed.
+    std::vector<std::shared_ptr<Account>> accounts_ MILLRACE_GUARDED_BY(accounts_mutex_);
 };
 
 }  // namespace millrace::memory

@@ -1,5 +1,6 @@
 #include "memory/memory_manager.h"
 
+#include <atomic>
 #include <cstring>
 #include <thread>
 
@@ -412,6 +413,32 @@ TEST_CASE("Threads allocate, share and release without losing a page", "[memory]
     check_sums(*manager);
     CHECK(manager->bytes_in_pages() == 0);
     CHECK(manager->bytes_largest_free() == manager->bytes());
+}
+
+TEST_CASE("An account may be closed while others look at it", "[memory][account]") {
+    const auto manager = manager_of(16 * kPage);
+    const std::string name = "a name that is not short";
+    std::atomic<bool> is_over{false};
+    std::size_t right = 0;
+    std::size_t wrong = 0;
+    std::thread reader([&] {
+        while (!is_over) {
+            for (const BudgetUse& account : manager->report().accounts)
+                ++(account.name == "account " + name && account.bytes_limit == kPage ? right
+                                                                                     : wrong);
+            manager->expire(TimePoint{});
+        }
+    });
+    const auto slots = all_slots(*manager);
+    for (int i = 0; i < 20'000; ++i) {
+        const auto account = manager->open_account(name, slots, kPage);
+        CHECK(account);
+        CHECK(manager->close_account(**account));
+    }
+    is_over = true;
+    reader.join();
+    CHECK(wrong == 0);
+    CHECK(right > 0);
 }
 
 TEST_CASE("Threads pass segments on and the last one gives them back", "[memory][segment]") {
