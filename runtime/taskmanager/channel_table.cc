@@ -168,6 +168,15 @@ Status ChannelTable::build(const Plan& plan, memory::NetworkBufferPool& pool,
     return Builder(*this, plan, pool, data_plane).run();
 }
 
+void ChannelTable::hang_up() {
+    outputs_.clear();
+    inputs_.clear();
+    remote_outputs_.clear();
+    // Buffers of other jobs that come back ring for these, too.
+    partitions_.clear();
+    remote_inputs_.clear();
+}
+
 std::vector<task::OutputChannel*> ChannelTable::outputs(graph::LinkIndex link,
                                                         std::uint32_t subtask) const {
     std::vector<task::OutputChannel*> found;

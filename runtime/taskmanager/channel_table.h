@@ -4,7 +4,7 @@
 // plane.
 //
 // Threads:    made on the control loop, destroyed behind the tasks, to whom the ends belong.
-// Ownership:  owns the channels; tasks borrow their ends and go first.
+// Ownership:  owns the channels; tasks borrow their ends, and go between hang_up() and the end.
 // Limits:     one window for each channel; network buffers as the pool grants them.
 // Failure:    kResourceExhausted from the network buffer pool, with the keys to raise.
 
@@ -59,6 +59,10 @@ class ChannelTable {
     ~ChannelTable();
 
     Status build(const Plan& plan, memory::NetworkBufferPool& pool, net::DataPlane& data_plane);
+
+    // Closes the ends of remote channels: from here on nothing rings the tasks. The batches that
+    // came in stay where they are. REQUIRES: no worker steps a task.
+    void hang_up();
 
     // Ends of link `link` at subtask `subtask`, ordered by the other end's subtask.
     [[nodiscard]] std::vector<task::OutputChannel*> outputs(graph::LinkIndex link,

@@ -307,7 +307,9 @@ std::string JobAttempt::tear_down() {
     const auto note = [&leak](const Status& status) {
         if (!status) leak += (leak.empty() ? "" : "; ") + status.error().message;
     };
-    // Chains hold ends of channels, and channels hold batches of the tasks' memory.
+    // The network rings tasks, chains hold batches in the gates' buffers, and channels hold batches
+    // of the tasks' memory.
+    if (channels_ != nullptr) channels_->hang_up();
     for (const auto& task : tasks_) task->drop_chain();
     channels_.reset();
     tasks_.clear();
