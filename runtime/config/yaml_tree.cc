@@ -73,6 +73,17 @@ std::size_t count_nodes(const YamlNode& node) {
     return count;
 }
 
+std::size_t count_bytes(const YamlNode& node) {
+    std::size_t count = node.text.size();
+    for (const YamlEntry& entry : node.entries) {
+        count += entry.key.size() + count_bytes(entry.value);
+    }
+    for (const YamlNode& item : node.items) {
+        count += count_bytes(item);
+    }
+    return count;
+}
+
 std::size_t depth_of(const YamlNode& node) {
     std::size_t deepest = 0;
     for (const YamlEntry& entry : node.entries) {
@@ -154,6 +165,9 @@ class TreeBuilder {
         nodes_ += count_nodes(found->second) - 1;
         if (nodes_ > limits_.nodes_max) {
             return refuse_nodes();
+        }
+        if (!count_copy(found->second)) {
+            return false;
         }
         if (depth - 1 + depth_of(found->second) > limits_.depth_max) {
             return refuse_depth();
@@ -279,8 +293,21 @@ class TreeBuilder {
             return true;
         }
         nodes_ += count_nodes(node);
+        if (!count_copy(node)) {
+            return false;
+        }
         anchors_[name] = node;
         return nodes_ <= limits_.nodes_max || refuse_nodes();
+    }
+
+    // A few long texts, copied by aliases of aliases, would fill all memory.
+    bool count_copy(const YamlNode& node) {
+        copied_bytes_ += count_bytes(node);
+        return copied_bytes_ <= limits_.copied_bytes_max ||
+               refuse("E003",
+                      fmt::format("anchors and aliases copy more than {} bytes",
+                                  limits_.copied_bytes_max),
+                      "use fewer aliases, or shorter texts behind them");
     }
 
     bool refuse_nodes() {
@@ -335,6 +362,7 @@ class TreeBuilder {
     Event event_;
     Mark open_quote_;  // The last text in quotes that goes over several lines.
     std::size_t nodes_ = 0;
+    std::size_t copied_bytes_ = 0;
     std::size_t aliases_ = 0;
     std::map<std::string, YamlNode> anchors_;
     std::vector<Diagnostic> diagnostics_;

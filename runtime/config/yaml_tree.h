@@ -5,8 +5,8 @@
 // document are refused, because they would let a file say something else than it shows.
 //
 // Threads:    values, no shared state.
-// Limits:     YamlLimits: bytes, depth, nodes (copies for anchors and aliases counted), aliases,
-//             length of a key.
+// Limits:     YamlLimits: bytes, depth, nodes and their bytes (copies for anchors and aliases
+//             counted), aliases, length of a key.
 // Failure:    all that is wrong comes back as diagnostics, codes E001 to E009 and E011.
 
 #pragma once
@@ -51,6 +51,7 @@ struct YamlLimits {
     std::size_t bytes_max = std::size_t{1} << 20;
     std::size_t depth_max = 64;
     std::size_t nodes_max = 100'000;
+    std::size_t copied_bytes_max = std::size_t{4} << 20;  // Of keys and scalars.
     std::size_t aliases_max = 100;
     std::size_t key_bytes_max = 128;
 };

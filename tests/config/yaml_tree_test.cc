@@ -114,6 +114,28 @@ TEST_CASE("nested anchors count their copies", "[config][yaml_tree]") {
     REQUIRE(code_of(text + std::string(60, ']')) == "E003");
 }
 
+TEST_CASE("anchors and aliases may copy 4 MiB, however few values that are",
+          "[config][yaml_tree]") {
+    const auto copies = [](std::size_t bytes) {
+        // Four copies: the anchor's and three aliases'.
+        return "a: &a " + std::string(bytes, 'x') + "\nb: [*a, *a, *a]\n";
+    };
+    constexpr std::size_t kMost = std::size_t{1} << 20;
+    YamlLimits limits;
+    limits.bytes_max = 2 * kMost;
+    REQUIRE(read_yaml(copies(kMost), 0, limits).root.has_value());
+    REQUIRE(read_yaml(copies(kMost + 1), 0, limits).diagnostics.at(0).code == "E003");
+    std::string bomb = "a: &a " + std::string(kMost / 2, 'x') + "\n";
+    for (char name = 'b'; name < 'e'; ++name) {
+        bomb += fmt::format("{}: &{} [", name, name);
+        for (int i = 0; i < 30; ++i) {
+            bomb += fmt::format("*{},", static_cast<char>(name - 1));
+        }
+        bomb += "]\n";
+    }
+    REQUIRE(code_of(bomb) == "E003");
+}
+
 TEST_CASE("a text may have 100 aliases", "[config][yaml_tree]") {
     const auto aliases = [](std::size_t count) {
         std::string text = "a: &x y\nb: [";
