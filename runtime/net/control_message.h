@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -23,6 +24,10 @@ inline constexpr std::uint16_t kControlMessageType = kMessageTypeFirst;
 [[nodiscard]] inline std::vector<FrameRules::Rule> control_message_rules() {
     return {{kControlMessageType, kControlPayloadBytesMax}};
 }
+
+// `text` as a message can carry it: whoever receives a message with a text that is not UTF-8 hangs
+// up, and errors quote what came from outside. Bytes that are not UTF-8 become U+FFFD.
+[[nodiscard]] std::string message_text(std::string_view text);
 
 // Errors: kResourceExhausted for a message above the frame limit, else as
 // ControlConnection::send().

@@ -6,6 +6,7 @@
 #include "proto/job.pb.h"
 #include "runtime/base/check.h"
 #include "runtime/graph/ordered_input.h"
+#include "runtime/net/control_message.h"
 #include "runtime/task/split_edge.h"
 
 namespace millrace::taskmanager {
@@ -230,7 +231,7 @@ void AttemptTask::report(const Clock& clock, proto::SubtaskReport& report) const
     const std::optional<double> pending =
         operator_metrics_.front()->value_of(operators::kPendingRecordsMetric);
     report.set_pending_records(static_cast<std::int64_t>(pending.value_or(0)));
-    report.set_trouble(task_->trouble());
+    report.set_trouble(net::message_text(task_->trouble()));
 }
 
 }  // namespace millrace::taskmanager

@@ -323,7 +323,7 @@ void TaskManager::deploy(const proto::DeployTasks& message) {
                 task.set_state(state);
                 if (error != nullptr) {
                     task.set_error_code(std::string(to_string(error->code)));
-                    task.set_error(error->message);
+                    task.set_error(net::message_text(error->message));
                 }
                 send(changed);
             },
@@ -338,7 +338,7 @@ void TaskManager::deploy(const proto::DeployTasks& message) {
     }
     if (!built) {
         deployed.set_error_code(std::string(to_string(built.error().code)));
-        deployed.set_error(built.error().message);
+        deployed.set_error(net::message_text(built.error().message));
         log::warn("deploying job {} failed: {}", message.job_id(), built.error().message);
     }
     send(answer);
@@ -359,7 +359,7 @@ void TaskManager::close_attempt(const std::string& job_id, std::uint32_t attempt
     proto::AttemptClosed& closed = *message.mutable_attempt_closed();
     closed.set_job_id(job_id);
     closed.set_attempt(attempt);
-    closed.set_leak(leak);
+    closed.set_leak(net::message_text(leak));
     send(message);
     const bool waits_to_register = connection_ == nullptr && attempts_.empty() && !is_stopping_;
     if (waits_to_register) retry(Error{Code::kUnavailable, "the connection was lost"});

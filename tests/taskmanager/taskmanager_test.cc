@@ -6,6 +6,7 @@
 
 #include "runtime/base/check.h"
 #include "tests/jobmanager/jobmanager_world.h"
+#include "tests/support/temp_dir.h"
 
 namespace millrace::taskmanager {
 namespace {
@@ -165,6 +166,30 @@ proto::Job learning_job(int bits) {
         })pb");
     job.mutable_features(0)->set_bits(bits);
     return job;
+}
+
+TEST_CASE("TaskManager tells why a task failed, also where that quotes what is not UTF-8",
+          "[taskmanager]") {
+    ClusterWorld world;
+    const support::TempDir dir;
+    const std::string path = dir.write("rows.csv", "caf\xe9,caf\xe9\n");
+    proto::Job job = counting_job(1, 0);
+    proto::Source& source = *job.mutable_sources(0);
+    source.mutable_file()->set_path(path);
+    source.set_format(proto::FORMAT_CSV);
+    source.set_header(true);
+    source.set_max_record_bytes(1 << 20);
+    source.set_schema("words");
+    proto::Schema& schema = *job.add_schemas();
+    schema.set_name("words");
+    proto::SchemaField& field = *schema.add_fields();
+    field.set_name("word");
+    field.mutable_type()->set_element(proto::SCALAR_TYPE_STRING);
+    const JobId id = world.must_submit(job);
+    REQUIRE(world.comes_to(id, JobState::kFailed));
+    const std::string cause = world.ask(
+        id, [](const JobEntry& entry) { return entry.master.failures().front().cause.message; });
+    REQUIRE_THAT(cause, Contains("names a field twice: `caf\xef\xbf\xbd`"));
 }
 
 TEST_CASE("TaskManager learns every row of a job's input", "[taskmanager]") {
