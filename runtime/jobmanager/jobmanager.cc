@@ -476,8 +476,14 @@ void JobManager::send_deploy(JobEntry& entry) {
     for (std::uint32_t i = 0; i < entry.master.taskmanagers().size(); ++i) {
         deploy.set_self(i);
         TaskManagerEntry* taskmanager = registry_.find(entry.master.taskmanagers()[i]);
+        const net::ControlHandle connection = taskmanager->connection;
+        const Status sent = net::send_message(*connection, message);
         // A connection that breaks here is reported by on_closed, which fails the attempt.
-        (void)net::send_message(*taskmanager->connection, message);
+        if (sent || !connection->is_open()) continue;
+        return act(entry, entry.master.build_failed(
+                              entry.master.attempt(),
+                              Error(sent.error()).with_context("the job cannot be deployed"),
+                              clock_.now(), clock_.wall_ms()));
     }
 }
 

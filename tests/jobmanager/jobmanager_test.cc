@@ -189,6 +189,21 @@ TEST_CASE("JobManager tries a job again when a task fails, and names the task", 
     REQUIRE_THAT(task, Contains("(2/2)"));
 }
 
+TEST_CASE("JobManager refuses a job whose deployment does not fit into a message", "[jobmanager]") {
+    JobManagerWorld world;
+    TaskManagerDouble a(world, "a", 1);
+    world.on_loop_do([&] {
+        // 9 MB of names.
+        for (int i = 0; i < 3000; ++i)
+            world.directory.splits.push_back(split_named(fmt::format("{:03000}", i)));
+    });
+    const JobId id = world.must_submit(copy_job("copy", 1));
+    a.send_closed(id.to_string(), a.take_cancel().attempt());
+    REQUIRE(world.comes_to(id, JobState::kFailed));
+    REQUIRE_THAT(cause_of(world, id), Contains("cannot be deployed: a control message of 9"));
+    REQUIRE(world.slots_free() == 1);
+}
+
 TEST_CASE("JobManager gives up at once on what its own description makes fail", "[jobmanager]") {
     JobManagerWorld world;
     TaskManagerDouble a(world, "a", 1);
