@@ -280,6 +280,15 @@ ValueStatus read_time_range(std::string_view text, proto::TimeRange& range, std:
     if (!value) {
         return std::unexpected(value.error());
     }
+    const auto check = [&](const char* field, std::int64_t ms) {
+        return check_range(ms, spec_of(*range.GetDescriptor()->FindFieldByName(field)), text, path);
+    };
+    if (auto status = check("min_ms", value->min_ms); !status) {
+        return status;
+    }
+    if (auto status = check("max_ms", value->max_ms); !status) {
+        return status;
+    }
     range.set_min_ms(value->min_ms);
     range.set_max_ms(value->max_ms);
     return {};
