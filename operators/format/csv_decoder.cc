@@ -211,6 +211,9 @@ Result<std::vector<std::size_t>> columns_of(std::string_view header, const data:
                                             CsvDecoder::Dialect dialect) {
     std::vector<std::size_t> columns;
     std::vector<std::string> names;
+    // Programs of Windows begin a UTF-8 file with this mark; it is no part of the first name.
+    constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+    if (header.starts_with(kByteOrderMark)) header.remove_prefix(kByteOrderMark.size());
     FieldCutter cutter(header, dialect);
     while (!cutter.is_done()) {
         std::string_view name;

@@ -92,6 +92,13 @@ TEST_CASE("CsvDecoder finds its fields by the header", "[format][csv_decoder]") 
     REQUIRE(test::decode_one(*decoder, world, "1,7") == "bad: bad_csv");
 }
 
+TEST_CASE("CsvDecoder finds the first field of a header behind a byte order mark",
+          "[format][csv_decoder]") {
+    SlotWorld world;
+    const auto decoder = decoder_of(kTextAndNumber, Dialect::kCsv, "\xef\xbb\xbfn,x");
+    REQUIRE(test::decode_one(*decoder, world, "7,ignored") == "null 7");
+}
+
 TEST_CASE("CsvDecoder refuses headers and schemas that cannot be", "[format][csv_decoder]") {
     const auto refusal = [](data::Type type, std::optional<std::string_view> header) {
         return CsvDecoder::make(*Schema::make({{"a", type}}), {}, Dialect::kCsv, header)
