@@ -16,6 +16,7 @@ namespace {
 Code code_of(int error) {
     if (error == ENOENT) return Code::kNotFound;
     if (error == EACCES || error == EPERM) return Code::kPermissionDenied;
+    if (error == EISDIR || error == ENOTDIR || error == ENAMETOOLONG) return Code::kInvalidArgument;
     return Code::kUnavailable;
 }
 

@@ -6,7 +6,8 @@
 // Threads:    one.
 // Ownership:  owns the descriptor and the inflater.
 // Limits:     kInputBytes of compressed bytes at a time.
-// Failure:    kNotFound, kPermissionDenied, kCorruption (gzip), kUnavailable (I/O); with the path.
+// Failure:    kNotFound, kPermissionDenied, kInvalidArgument (a folder), kCorruption (gzip),
+//             kUnavailable (I/O); with the path.
 
 #pragma once
 

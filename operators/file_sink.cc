@@ -29,7 +29,9 @@ std::unexpected<Error> fail_errno(std::string_view what, const std::string& path
     const int error = errno;
     const Code code = error == ENOENT                     ? Code::kNotFound
                       : error == EACCES || error == EPERM ? Code::kPermissionDenied
-                                                          : Code::kUnavailable;
+                      : error == EISDIR || error == ENOTDIR || error == ENAMETOOLONG
+                          ? Code::kInvalidArgument
+                          : Code::kUnavailable;
     return fail(code, "cannot {} file {}: {}", what, path, std::strerror(error));
 }
 

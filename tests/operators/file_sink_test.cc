@@ -200,6 +200,18 @@ TEST_CASE("FileSink names the file that it cannot write", "[operators][file_sink
         CHECK(ended.error().code == Code::kNotFound);
         CHECK_THAT(ended.error().message, Catch::Contains("/no/out.partial: No such file"));
     }
+    SECTION("a folder has its name, which no further attempt would mend") {
+        FileSinkWorld world(folder.path().string());
+        std::optional<Error> error;
+        test::eventually(world.world.bell, [&] {
+            const auto ended = world.sink.on_end(world.out);
+            if (!ended) error = ended.error();
+            return error.has_value();
+        });
+        CHECK(error->code == Code::kInvalidArgument);
+        CHECK_THAT(error->message, Catch::Contains("Is a directory"));
+        std::filesystem::remove(folder.path().string() + ".partial");
+    }
     SECTION("the disk is full") {
         std::filesystem::create_symlink("/dev/full", folder.path() / "out.partial");
         FileSinkWorld world((folder.path() / "out").string());

@@ -143,6 +143,14 @@ TEST_CASE("FileSource names the file that it cannot read", "[operators][file_sou
         CHECK(result.error().code == Code::kNotFound);
         CHECK_THAT(result.error().message, Catch::Contains("/none: No such file"));
     }
+    SECTION("it is a folder, which no further attempt would mend") {
+        FileWorld world(folder.path().string());
+        REQUIRE(world.start());
+        const auto result = world.run();
+        REQUIRE_FALSE(result);
+        CHECK(result.error().code == Code::kInvalidArgument);
+        CHECK_THAT(result.error().message, Catch::Contains("Is a directory"));
+    }
     SECTION("its gzip data is cut off") {
         const std::string zipped = gzip(write(folder, "a", numbered(5000)));
         REQUIRE(std::system(fmt::format("truncate -s 1000 {}", zipped).c_str()) == 0);
