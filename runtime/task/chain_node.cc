@@ -152,6 +152,11 @@ Status ChainNode::pass_on(const data::Element& control) {
     return {};
 }
 
+Status ChainNode::judge_end() {
+    if (rows_out() > 0 || rows_rejected() == 0) return {};
+    return commons_.bad_records.on_all_bad(name(), rows_rejected());
+}
+
 Status ChainNode::take_failure() {
     has_emitted_ = false;
     for (Side& side : sides_) side.emitted = 0;

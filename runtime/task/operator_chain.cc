@@ -316,6 +316,7 @@ Result<bool> OperatorChain::poll_source(ChainNode& root) {
         case Progress::kYield:
             return true;
         case Progress::kEnd:
+            MILLRACE_TRY(root.judge_end());
             root.receive(data::EndOfInput{}, 0);
             return true;
     }

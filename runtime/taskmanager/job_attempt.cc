@@ -168,8 +168,8 @@ Status JobAttempt::build_model(const std::string& name, const proto::DeployTasks
 }
 
 Status JobAttempt::build_tasks(const proto::DeployTasks& message) {
-    bad_records_ =
-        std::make_unique<SharedBadRecords>(job_.runtime().on_bad_record().stop_if_over());
+    bad_records_ = std::make_unique<SharedBadRecords>(
+        job_.name(), job_.runtime().on_bad_record().stop_if_over());
     MILLRACE_TRY_ASSIGN(auto job, parse_id<JobIdTag>(job_id_));
     MILLRACE_TRY_ASSIGN(auto addresses, addresses_of(message));
     means_.data_plane.set_attempt(job, attempt_);

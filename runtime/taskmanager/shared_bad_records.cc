@@ -1,6 +1,22 @@
 #include "runtime/taskmanager/shared_bad_records.h"
 
+#include <fmt/core.h>
+
+#include "runtime/base/log.h"
+
 namespace millrace::taskmanager {
+namespace {
+
+// Without a full stop: the text around it goes on.
+std::string text_of(const operators::Rejection& rejection) {
+    std::string_view message = rejection.message;
+    if (message.ends_with('.')) message.remove_suffix(1);
+    return fmt::format("record {} of {} (the first is 0): {}{}{}", rejection.position.ordinal,
+                       rejection.split, rejection.field, rejection.field.empty() ? "" : ": ",
+                       message);
+}
+
+}  // namespace
 
 void SharedBadRecords::on_records_read(std::uint64_t records, TimePoint now) {
     const MutexLock lock(mutex_);
@@ -11,17 +27,35 @@ Status SharedBadRecords::on_bad_record(std::string_view step, const operators::R
                                        TimePoint now) {
     const MutexLock lock(mutex_);
     share_.add(0, 1, now);
-    ++total_;
+    if (++total_ == 1) note_first(step, rejection);
     const bool is_enough = stop_if_over_ == 0 || share_.all(now) >= kRecordsMin;
     const double share = share_.share(now);
     if (!is_enough || share <= stop_if_over_) return {};
     return fail(Code::kInvalidArgument,
                 "{}: {} of the last minute's {} records are bad ({:.2f} %), more than stop_if_over "
                 "allows ({:g} %); "
-                "the last one, at {} {}: {}. Hint: correct the data, or raise "
+                "the last one is {}. Hint: correct the data, or raise "
                 "runtime.on_bad_record.stop_if_over",
                 step, share_.bad(now), share_.all(now), share * 100, stop_if_over_ * 100,
-                rejection.split, rejection.position.ordinal, rejection.message);
+                text_of(rejection));
+}
+
+void SharedBadRecords::note_first(std::string_view step, const operators::Rejection& rejection) {
+    first_ = text_of(rejection);
+    log::warn(
+        "job {}: {}: a bad record, the first of this attempt: {}. Sinks with `from: errors` "
+        "take them all",
+        job_, step, first_);
+}
+
+Status SharedBadRecords::on_all_bad(std::string_view step, std::uint64_t bad) {
+    const MutexLock lock(mutex_);
+    if (stop_if_over_ >= 1) return {};
+    return fail(Code::kInvalidArgument,
+                "{}: all records that it read, {} of them, are bad; the first one is {}. Hint: "
+                "correct its `format`, `header` or `schema`, or the data; with "
+                "runtime.on_bad_record.stop_if_over at 100% such a job ends well",
+                step, bad, first_);
 }
 
 std::uint64_t SharedBadRecords::total() const {

@@ -93,6 +93,9 @@ class CountingPolicy final : public task::BadRecordPolicy {
     void on_records_read(std::uint64_t records, TimePoint) override { read += records; }
     Status on_bad_record(std::string_view step, const operators::Rejection& rejection,
                          TimePoint) override;
+    Status on_all_bad(std::string_view step, std::uint64_t) override {
+        return fail(Code::kInvalidArgument, "{}: all bad", step);
+    }
 
     std::uint64_t read = 0;
     std::uint64_t bad = 0;
