@@ -111,6 +111,11 @@ void add_process_flags(CLI::App& verb, CommandLine& line) {
         ->capture_default_str()
         ->check(CLI::IsMember({"text", "json"}))
         ->envname("MILLRACE_LOG_FORMAT");
+}
+
+// Of processes that others connect to.
+void add_cluster_flags(CLI::App& verb, CommandLine& line) {
+    add_process_flags(verb, line);
     verb.add_option("--cluster", line.cluster, "Name of the cluster; both sides must agree.")
         ->capture_default_str();
     verb.add_flag("--allow-remote", line.allow_remote, "Listen beyond this machine, without TLS.");
@@ -139,18 +144,22 @@ void add_jobmanager_flags(CLI::App& verb, CommandLine& line) {
     verb.add_option("--port-file", line.port_file, "Where to write the ports once they are open.");
 }
 
-void add_taskmanager_flags(CLI::App& verb, CommandLine& line) {
-    verb.add_option("--data", line.data, "Address of the data plane; port 0 is any.")
-        ->capture_default_str()
-        ->check(is_address());
+void add_worker_flag(CLI::App& verb, CommandLine& line) {
     verb.add_option("--workers", line.workers, "Worker threads; 0 is one a core.")
         ->capture_default_str()
         ->check(CLI::Range(0, 256));
 }
 
+void add_taskmanager_flags(CLI::App& verb, CommandLine& line) {
+    verb.add_option("--data", line.data, "Address of the data plane; port 0 is any.")
+        ->capture_default_str()
+        ->check(is_address());
+    add_worker_flag(verb, line);
+}
+
 void add_process_verbs(CLI::App& app, CommandLine& line) {
     CLI::App* jobmanager = app.add_subcommand("jobmanager", "Runs the JobManager.");
-    add_process_flags(*jobmanager, line);
+    add_cluster_flags(*jobmanager, line);
     add_jobmanager_flags(*jobmanager, line);
     jobmanager->add_option("--control", line.jobmanager, "Address for TaskManagers.")
         ->capture_default_str()
@@ -158,7 +167,7 @@ void add_process_verbs(CLI::App& app, CommandLine& line) {
         ->envname("MILLRACE_CONTROL");
 
     CLI::App* taskmanager = app.add_subcommand("taskmanager", "Runs a TaskManager.");
-    add_process_flags(*taskmanager, line);
+    add_cluster_flags(*taskmanager, line);
     add_taskmanager_flags(*taskmanager, line);
     taskmanager->add_option("--jobmanager", line.jobmanager, "Control address of the JobManager.")
         ->capture_default_str()
@@ -170,7 +179,7 @@ void add_process_verbs(CLI::App& app, CommandLine& line) {
         ->envname("MILLRACE_METRICS");
 
     CLI::App* local = app.add_subcommand("local", "Runs both in one process.");
-    add_process_flags(*local, line);
+    add_cluster_flags(*local, line);
     add_jobmanager_flags(*local, line);
     add_taskmanager_flags(*local, line);
     local->add_option("--control", line.jobmanager, "Address for more TaskManagers.")
@@ -180,7 +189,7 @@ void add_process_verbs(CLI::App& app, CommandLine& line) {
     CLI::App* run = app.add_subcommand("run", "Runs a job here, in the foreground, until it ends.");
     add_document_flags(*run, line);
     add_process_flags(*run, line);
-    add_taskmanager_flags(*run, line);
+    add_worker_flag(*run, line);
     run->add_option("--kafka", line.kafka,
                     "Brokers of the cluster `default`; localhost:9092 if absent.")
         ->envname("KAFKA_BROKERS");

@@ -97,11 +97,12 @@ bool is_loopback(std::string_view host) {
 
 Status check_bind(const Address& address, BindScope scope) {
     if (scope == BindScope::kAnywhere || is_loopback(address.host)) return {};
-    return fail(Code::kPermissionDenied,
-                "refusing to listen beyond this machine, on {}: the port has neither encryption "
-                "nor a token. Hint: listen on 127.0.0.1, or allow it explicitly on a network that "
-                "only you reach",
-                address.to_string());
+    return fail(
+        Code::kPermissionDenied,
+        "refusing to listen beyond this machine, on {}: the port has neither encryption "
+        "nor a token. Hint: listen on 127.0.0.1, or allow it with --allow-remote on a network "
+        "that only you reach",
+        address.to_string());
 }
 
 Error listen_error(const Address& address, int system_error) {

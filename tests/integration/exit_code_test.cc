@@ -88,7 +88,7 @@ TEST_CASE("a process that lacks port, memory or permission says so in one line",
     REQUIRE(cramped);
     require_refusal(*cramped, 78, "Hint: lower taskmanager.memory.process.size");
     require_refusal(millrace({"jobmanager", "--rest", "0.0.0.0:0", "--control", "127.0.0.1:0"}), 77,
-                    "refusing to listen beyond this machine");
+                    "or allow it with --allow-remote");
     require_refusal(millrace({"jobmanager", "--rest", "127.0.0.1:0", "--control", "127.0.0.1:0",
                               "--port-file", "/nowhere/ports"}),
                     78, "cannot write the port file /nowhere/ports: No such file or directory");
