@@ -11,28 +11,24 @@
 namespace millrace::operators {
 
 OperatorSpec FileSource::spec() {
-    return {
-        .role = Role::kSource,
-        .type = "file",
-        .doc = "Reads the lines of a file once to the end.",
-        .schemas = decoded_source_schemas,
-        .make = [](const OperatorRequest& request,
-                   JobResources&) -> Result<std::unique_ptr<Operator>> {
-            const proto::Source& source = request.job.sources(request.declared);
-            MILLRACE_TRY_ASSIGN(auto format, SourceFormat::of(request.job, source));
-            Options options{.path = source.file().path(), .header = source.header()};
-            options.batching.record_bytes_max = static_cast<std::size_t>(source.max_record_bytes());
-            return std::make_unique<FileSource>(
-                std::move(options),
-                [format = std::move(format)](std::optional<std::string_view> header) {
-                    return format.make_decoder(header);
-                });
-        },
-        .scratch = [](const OperatorRequest& request) -> Result<std::vector<std::size_t>> {
-            const auto line =
-                static_cast<std::size_t>(request.job.sources(request.declared).max_record_bytes());
-            return std::vector{LineBuffer::buffer_bytes(line)};
-        }};
+    return {.role = Role::kSource,
+            .type = "file",
+            .doc = "Reads the lines of a file once to the end.",
+            .schemas = decoded_source_schemas,
+            .make = [](const OperatorRequest& request,
+                       JobResources&) -> Result<std::unique_ptr<Operator>> {
+                const proto::Source& source = request.job.sources(request.declared);
+                MILLRACE_TRY_ASSIGN(auto format, SourceFormat::of(request.job, source));
+                Options options{.path = source.file().path(), .header = source.header()};
+                options.batching.record_bytes_max =
+                    static_cast<std::size_t>(source.max_record_bytes());
+                return std::make_unique<FileSource>(
+                    std::move(options),
+                    [format = std::move(format)](std::optional<std::string_view> header) {
+                        return format.make_decoder(header);
+                    });
+            },
+            .scratch = line_scratch};
 }
 
 FileSource::FileSource(Options options, MakeDecoder make_decoder)

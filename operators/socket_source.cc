@@ -11,30 +11,26 @@
 namespace millrace::operators {
 
 OperatorSpec SocketSource::spec() {
-    return {
-        .role = Role::kSource,
-        .type = "socket",
-        .doc = "Reads lines from a TCP server.",
-        .schemas = decoded_source_schemas,
-        .make = [](const OperatorRequest& request,
-                   JobResources& resources) -> Result<std::unique_ptr<Operator>> {
-            const proto::Source& source = request.job.sources(request.declared);
-            const LineConnector& connector = resources.environment().connect_lines;
-            if (!connector)
-                return fail(Code::kPermissionDenied,
-                            "source {}: this process opens no sockets for jobs", source.name());
-            MILLRACE_TRY_ASSIGN(const auto format, SourceFormat::of(request.job, source));
-            MILLRACE_TRY_ASSIGN(auto decoder, format.make_decoder(std::nullopt));
-            Options options{.address = source.socket().address()};
-            options.batching.record_bytes_max = static_cast<std::size_t>(source.max_record_bytes());
-            return std::make_unique<SocketSource>(std::move(options), std::move(decoder),
-                                                  connector);
-        },
-        .scratch = [](const OperatorRequest& request) -> Result<std::vector<std::size_t>> {
-            const auto line =
-                static_cast<std::size_t>(request.job.sources(request.declared).max_record_bytes());
-            return std::vector{LineBuffer::buffer_bytes(line)};
-        }};
+    return {.role = Role::kSource,
+            .type = "socket",
+            .doc = "Reads lines from a TCP server.",
+            .schemas = decoded_source_schemas,
+            .make = [](const OperatorRequest& request,
+                       JobResources& resources) -> Result<std::unique_ptr<Operator>> {
+                const proto::Source& source = request.job.sources(request.declared);
+                const LineConnector& connector = resources.environment().connect_lines;
+                if (!connector)
+                    return fail(Code::kPermissionDenied,
+                                "source {}: this process opens no sockets for jobs", source.name());
+                MILLRACE_TRY_ASSIGN(const auto format, SourceFormat::of(request.job, source));
+                MILLRACE_TRY_ASSIGN(auto decoder, format.make_decoder(std::nullopt));
+                Options options{.address = source.socket().address()};
+                options.batching.record_bytes_max =
+                    static_cast<std::size_t>(source.max_record_bytes());
+                return std::make_unique<SocketSource>(std::move(options), std::move(decoder),
+                                                      connector);
+            },
+            .scratch = line_scratch};
 }
 
 SocketSource::SocketSource(Options options, std::unique_ptr<RecordDecoder> decoder,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "operators/line_buffer.h"
 #include "proto/job.pb.h"
 
 namespace millrace::operators {
@@ -76,6 +77,11 @@ Result<OutputSchemas> decoded_source_schemas(const OperatorRequest& request) {
     MILLRACE_TRY_ASSIGN(auto schema,
                         declared_schema(request.job, request.job.sources(request.declared)));
     return OutputSchemas{.main = std::move(schema)};
+}
+
+Result<std::vector<std::size_t>> line_scratch(const OperatorRequest& request) {
+    const std::int64_t record_bytes_max = request.job.sources(request.declared).max_record_bytes();
+    return std::vector{LineBuffer::buffer_bytes(static_cast<std::size_t>(record_bytes_max))};
 }
 
 }  // namespace millrace::operators

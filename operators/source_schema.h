@@ -1,12 +1,14 @@
-// What a source's node in the job file says about its records: their schema, and which of them are
-// bad.
+// What a source's node in the job file says about its records: their schema, which of them are bad,
+// and what it takes to read lines of their greatest length.
 //
 // Threads:    pure.
 // Failure:    kInvalidArgument naming the source.
 
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <vector>
 
 #include "operators/format/decode_rules.h"
 #include "operators/format/record_decoder.h"
@@ -29,5 +31,8 @@ Result<data::SchemaPtr> declared_schema(const proto::Job& job, const proto::Sour
 
 // The schemas of a source whose records are decoded.
 Result<OutputSchemas> decoded_source_schemas(const OperatorRequest& request);
+
+// The scratch memory of a source that reads lines: its line buffer.
+Result<std::vector<std::size_t>> line_scratch(const OperatorRequest& request);
 
 }  // namespace millrace::operators
