@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include <fmt/core.h>
 
 #include "proto/job.pb.h"
 #include "runtime/cli/exit_codes.h"
+#include "runtime/config/text_file.h"
 #include "runtime/config/variables.h"
 #include "runtime/jobfile/error_codes.h"
 #include "runtime/jobfile/render.h"
@@ -17,28 +16,14 @@
 namespace millrace::cli {
 namespace {
 
-std::optional<std::string> read_file(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return std::nullopt;
-    std::ostringstream text;
-    // A directory can be opened, but not read; of an empty file nothing is read, either.
-    errno = 0;
-    text << file.rdbuf();
-    if (errno != 0) return std::nullopt;
-    return text.str();
-}
-
 std::expected<std::vector<jobfile::JobText>, ExitCode> read_texts(
     const std::vector<std::string>& paths) {
     std::vector<jobfile::JobText> texts;
     for (const std::string& path : paths) {
-        auto text = read_file(path);
+        auto text = config::read_text_file(path);
         if (!text) {
-            const int cause = errno;
-            fmt::print(stderr, "millrace: cannot read the job file {}: {}\n", path,
-                       std::strerror(cause));
-            return std::unexpected(cause == EACCES ? ExitCode::kNotPermitted
-                                                   : ExitCode::kBadConfig);
+            return std::unexpected(exit_with(std::move(text).error().with_context(
+                fmt::format("cannot read the job file {}", path))));
         }
         texts.push_back({.name = path, .text = std::move(*text)});
     }

@@ -117,9 +117,9 @@ std::vector<graph::SlotOffer> empty_offers(std::uint32_t taskmanagers, std::uint
 
 Result<cli::MemorySums> sum_memory(const cli::CommandLine& line, const proto::Job& job) {
     MILLRACE_TRY_ASSIGN(const graph::JobGraph graph, graph::plan(job));
+    MILLRACE_TRY_ASSIGN(const Settings settings, read_settings(line));
     MILLRACE_TRY_ASSIGN(const auto budget,
-                        budget_of(line, slots_of_each(graph, line.taskmanagers)));
-    MILLRACE_TRY_ASSIGN(const auto settings, read_settings(line));
+                        budget_of(settings, slots_of_each(graph, line.taskmanagers)));
     const auto offers = empty_offers(line.taskmanagers, budget.slot_count);
     MILLRACE_TRY_ASSIGN(const auto placements, graph::schedule(graph, offers));
     const taskmanager::Capacity capacity = capacity_of(budget);

@@ -18,6 +18,7 @@ constexpr int kWatchesPerDraw = 10;
 }  // namespace
 
 Status ForegroundJob::start(const proto::Job& job, const operators::KafkaConnection& kafka) {
+    MILLRACE_TRY_ASSIGN(const Settings settings, read_settings(line_));
     node_.emplace();
     node_->environment().set_default_cluster(kafka);
     cli::CommandLine line = line_;
@@ -31,8 +32,9 @@ Status ForegroundJob::start(const proto::Job& job, const operators::KafkaConnect
         MILLRACE_TRY_ASSIGN(graph, graph::plan(side_job));
         slots += graph.slots_needed();
     }
-    MILLRACE_TRY_ASSIGN(const auto budget, budget_of(line, slots));
-    return node_->start_taskmanager(line, budget, {"127.0.0.1", node_->jobmanager().port()});
+    MILLRACE_TRY_ASSIGN(const auto budget, budget_of(settings, slots));
+    return node_->start_taskmanager(line, settings, budget,
+                                    {"127.0.0.1", node_->jobmanager().port()});
 }
 
 ExitCode ForegroundJob::run(proto::Job job, std::string document,

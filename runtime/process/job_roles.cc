@@ -37,9 +37,9 @@ void warn(const std::vector<std::string>& warnings) {
     for (const std::string& warning : warnings) log::warn("{}", warning);
 }
 
-Status start_jobmanager(Node& node, const cli::CommandLine& line,
+Status start_jobmanager(Node& node, const cli::CommandLine& line, const Settings& settings,
                         const jobfile::ExpressionChecker* expressions) {
-    MILLRACE_TRY_ASSIGN(const auto budget, jobmanager_budget_of(line));
+    MILLRACE_TRY_ASSIGN(const auto budget, jobmanager_budget_of(settings));
     std::vector<std::string> clusters;
     if (!line.kafka.empty()) {
         node.environment().set_default_cluster(
@@ -55,9 +55,10 @@ Status start_jobmanager(Node& node, const cli::CommandLine& line,
     return {};
 }
 
-Status start_taskmanager(Node& node, const cli::CommandLine& line, const net::Address& jobmanager) {
-    MILLRACE_TRY_ASSIGN(const auto budget, budget_of(line, 4));
-    MILLRACE_TRY(node.start_taskmanager(line, budget, jobmanager));
+Status start_taskmanager(Node& node, const cli::CommandLine& line, const Settings& settings,
+                         const net::Address& jobmanager) {
+    MILLRACE_TRY_ASSIGN(const auto budget, budget_of(settings, 4));
+    MILLRACE_TRY(node.start_taskmanager(line, settings, budget, jobmanager));
     fmt::print(stderr, "{}", budget.table());
     warn(budget.warnings);
     const bool is_touched = budget.prefault == memory::MappedRegion::Prefault::kYes;
@@ -69,29 +70,35 @@ Status start_taskmanager(Node& node, const cli::CommandLine& line, const net::Ad
 
 ExitCode run_jobmanager(const cli::CommandLine& line,
                         const jobfile::ExpressionChecker* expressions) {
+    const auto settings = read_settings(line);
+    if (!settings) return exit_with(settings.error());
     Node node;
-    if (Status started = start_jobmanager(node, line, expressions); !started)
+    if (Status started = start_jobmanager(node, line, *settings, expressions); !started)
         return exit_with(started.error());
     node.run();
     return ExitCode::kDone;
 }
 
 ExitCode run_taskmanager(const cli::CommandLine& line) {
+    const auto settings = read_settings(line);
+    if (!settings) return exit_with(settings.error());
     Node node;
     const auto jobmanager = net::parse_address(line.jobmanager, 6123);
     if (!jobmanager) return exit_with(jobmanager.error());
-    if (Status started = start_taskmanager(node, line, *jobmanager); !started)
+    if (Status started = start_taskmanager(node, line, *settings, *jobmanager); !started)
         return exit_with(started.error());
     node.run();
     return ExitCode::kDone;
 }
 
 ExitCode run_local(const cli::CommandLine& line, const jobfile::ExpressionChecker* expressions) {
+    const auto settings = read_settings(line);
+    if (!settings) return exit_with(settings.error());
     Node node;
-    if (Status started = start_jobmanager(node, line, expressions); !started)
+    if (Status started = start_jobmanager(node, line, *settings, expressions); !started)
         return exit_with(started.error());
     const net::Address jobmanager{"127.0.0.1", node.jobmanager().port()};
-    if (Status started = start_taskmanager(node, line, jobmanager); !started)
+    if (Status started = start_taskmanager(node, line, *settings, jobmanager); !started)
         return exit_with(started.error());
     node.run();
     return ExitCode::kDone;

@@ -11,7 +11,6 @@
 #include "memory/system_memory.h"
 #include "operators/registry.h"
 #include "runtime/base/log.h"
-#include "runtime/process/process_settings.h"
 
 namespace millrace::process {
 namespace {
@@ -38,13 +37,14 @@ net::BindScope scope_of(const cli::CommandLine& line) {
 }
 
 // Of the flag, else of the key; none means no port.
-Result<std::optional<net::Address>> metrics_address(const cli::CommandLine& line) {
+Result<std::optional<net::Address>> metrics_address(const cli::CommandLine& line,
+                                                    const Settings& settings) {
     std::string text = line.metrics;
     if (text.empty()) {
-        MILLRACE_TRY_ASSIGN(const auto settings, read_settings(line));
-        if (const auto port = find_setting(settings, kMetricsPortKey)) text = "127.0.0.1:" + *port;
+        const auto port = find_setting(settings, kMetricsPortKey);
+        if (!port) return std::nullopt;
+        text = "127.0.0.1:" + *port;
     }
-    if (text.empty()) return std::nullopt;
     MILLRACE_TRY_ASSIGN(auto address, net::parse_address(text, kMetricsPortDefault));
     return address;
 }
@@ -125,8 +125,8 @@ Status Node::start_jobmanager(const cli::CommandLine& line, const std::string& r
     return with_flag(http_->listen(rest_address), "--rest");
 }
 
-Status Node::start_taskmanager(const cli::CommandLine& line, const memory::MemoryBudget& budget,
-                               const net::Address& jobmanager) {
+Status Node::start_taskmanager(const cli::CommandLine& line, const Settings& settings,
+                               const memory::MemoryBudget& budget, const net::Address& jobmanager) {
     log::configure(level_named(line.log_level),
                    line.log_format == "json" ? log::Format::kJson : log::Format::kText);
     MILLRACE_TRY_ASSIGN(auto data, net::parse_address(line.data, 0));
@@ -143,7 +143,7 @@ Status Node::start_taskmanager(const cli::CommandLine& line, const memory::Memor
     taskmanager_ = std::make_unique<taskmanager::TaskManager>(
         loop_, clock_, metrics_, operators::builtin_operators(), std::move(options));
     MILLRACE_TRY(with_flag(taskmanager_->start(), "--data"));
-    MILLRACE_TRY_ASSIGN(const auto metrics, metrics_address(line));
+    MILLRACE_TRY_ASSIGN(const auto metrics, metrics_address(line, settings));
     return metrics ? start_metrics(line, *metrics) : Status{};
 }
 
@@ -171,8 +171,7 @@ Status Node::start_metrics(const cli::CommandLine& line, const net::Address& add
 
 namespace {
 
-Result<std::vector<memory::Setting>> memory_settings(const cli::CommandLine& line) {
-    MILLRACE_TRY_ASSIGN(auto settings, read_settings(line));
+Settings memory_settings(Settings settings) {
     std::erase_if(settings,
                   [](const memory::Setting& setting) { return setting.key == kMetricsPortKey; });
     return settings;
@@ -185,17 +184,17 @@ memory::MachineMemory machine_memory(std::uint64_t process_bytes_default) {
 
 }  // namespace
 
-Result<memory::MemoryBudget> budget_of(const cli::CommandLine& line, std::uint32_t slots_default) {
-    MILLRACE_TRY_ASSIGN(auto settings, memory_settings(line));
-    if (!find_setting(settings, kSlotsKey)) {
-        settings.push_back({.key = std::string(kSlotsKey), .value = std::to_string(slots_default)});
+Result<memory::MemoryBudget> budget_of(const Settings& settings, std::uint32_t slots_default) {
+    Settings own = memory_settings(settings);
+    if (!find_setting(own, kSlotsKey)) {
+        own.push_back({.key = std::string(kSlotsKey), .value = std::to_string(slots_default)});
     }
-    return memory::MemoryBudget::derive(settings, machine_memory(kProcessBytesDefault));
+    return memory::MemoryBudget::derive(own, machine_memory(kProcessBytesDefault));
 }
 
-Result<memory::JobManagerBudget> jobmanager_budget_of(const cli::CommandLine& line) {
-    MILLRACE_TRY_ASSIGN(const auto settings, memory_settings(line));
-    return memory::JobManagerBudget::derive(settings, machine_memory(kJobManagerBytesDefault));
+Result<memory::JobManagerBudget> jobmanager_budget_of(const Settings& settings) {
+    return memory::JobManagerBudget::derive(memory_settings(settings),
+                                            machine_memory(kJobManagerBytesDefault));
 }
 
 }  // namespace millrace::process

@@ -20,6 +20,7 @@
 #include "runtime/net/http_server.h"
 #include "runtime/process/deployment_sums.h"
 #include "runtime/process/job_environment.h"
+#include "runtime/process/process_settings.h"
 #include "runtime/task/blocking_pool.h"
 #include "runtime/taskmanager/taskmanager.h"
 #include "runtime/web/process_api.h"
@@ -38,8 +39,8 @@ class Node {
     Status start_jobmanager(const cli::CommandLine& line, const std::string& rest,
                             web::ReadDocument read_document);
     // Maps the memory that `budget` says and connects to `jobmanager`.
-    Status start_taskmanager(const cli::CommandLine& line, const memory::MemoryBudget& budget,
-                             const net::Address& jobmanager);
+    Status start_taskmanager(const cli::CommandLine& line, const Settings& settings,
+                             const memory::MemoryBudget& budget, const net::Address& jobmanager);
     // Runs until a stop signal comes, or stop() was called; then takes everything down.
     void run();
     void stop() { loop_.stop(); }
@@ -71,11 +72,12 @@ class Node {
     bool was_interrupted_ = false;
 };
 
-// The budget that the flags and the machine's limits say. Errors: kInvalidOption, every violation.
-Result<memory::MemoryBudget> budget_of(const cli::CommandLine& line, std::uint32_t slots_default);
+// The budget that the settings and the machine's limits say. Errors: kInvalidOption, every
+// violation.
+Result<memory::MemoryBudget> budget_of(const Settings& settings, std::uint32_t slots_default);
 
 // Checks the settings as a JobManager reads them. Errors: kInvalidOption, every violation.
-Result<memory::JobManagerBudget> jobmanager_budget_of(const cli::CommandLine& line);
+Result<memory::JobManagerBudget> jobmanager_budget_of(const Settings& settings);
 
 using cli::exit_with;
 

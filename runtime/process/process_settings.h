@@ -24,10 +24,13 @@ namespace millrace::process {
 inline constexpr std::string_view kMetricsPortKey = "metrics.prometheus.port";
 inline constexpr std::string_view kSlotsKey = "taskmanager.numberOfTaskSlots";
 
-Result<std::vector<memory::Setting>> read_settings(const cli::CommandLine& line);
+using Settings = std::vector<memory::Setting>;
+
+// REQUIRES: asked once by a verb: the file may be a pipe, and may change.
+Result<Settings> read_settings(const cli::CommandLine& line);
 
 // What is set for `key`.
-[[nodiscard]] std::optional<std::string> find_setting(const std::vector<memory::Setting>& settings,
+[[nodiscard]] std::optional<std::string> find_setting(const Settings& settings,
                                                       std::string_view key);
 
 }  // namespace millrace::process

@@ -1,10 +1,10 @@
 #include "runtime/taskmanager/taskmanager.h"
 
 #include <algorithm>
-#include <fstream>
 
 #include <unistd.h>
 
+#include "memory/system_memory.h"
 #include "runtime/base/check.h"
 #include "runtime/base/log.h"
 #include "runtime/net/control_message.h"
@@ -12,13 +12,8 @@
 namespace millrace::taskmanager {
 namespace {
 
-std::int64_t resident_bytes() {
-    std::ifstream statm("/proc/self/statm");
-    std::int64_t total = 0;
-    std::int64_t resident = 0;
-    statm >> total >> resident;
-    return resident * sysconf(_SC_PAGESIZE);
-}
+// 0 when it is not known.
+std::uint64_t resident_bytes() { return memory::resident_bytes(memory::SystemFiles{}).value_or(0); }
 
 }  // namespace
 
@@ -280,7 +275,7 @@ void TaskManager::beat() {
 void TaskManager::send_report() {
     proto::ControlMessage message;
     proto::Heartbeat& heartbeat = *message.mutable_heartbeat();
-    heartbeat.set_resident_bytes(resident_bytes());
+    heartbeat.set_resident_bytes(static_cast<std::int64_t>(resident_bytes()));
     heartbeat.set_network_buffers_used(static_cast<int>(network_buffers_->in_use()));
     heartbeat.set_network_buffers_required(static_cast<int>(network_buffers_->required()));
     fill_memory(*heartbeat.mutable_memory());
