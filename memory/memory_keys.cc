@@ -4,14 +4,15 @@
 #include <array>
 #include <charconv>
 #include <limits>
-#include <numeric>
 #include <optional>
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "memory/consumer_shares.h"
 #include "runtime/base/check.h"
+#include "runtime/base/nearest_word.h"
 
 namespace millrace::memory {
 namespace {
@@ -231,9 +232,8 @@ constexpr std::array kKeys = std::to_array<MemoryKey>({
      .doc = "What the memory tuner may do."},
 });
 
-constexpr std::array<std::string_view, 5> kPrefixes{
-    "taskmanager.memory.", "taskmanager.network.memory.", "jobmanager.memory.", "memory.tuning.",
-    "env.java.opts"};
+constexpr std::array<std::string_view, 4> kOurPrefixes{
+    "taskmanager.memory.", "taskmanager.network.memory.", "jobmanager.memory.", "memory.tuning."};
 
 // Keys of Flink that mean something else here, or nothing; a trailing '*' stands for any rest.
 constexpr std::array kReplaced = std::to_array<std::pair<std::string_view, std::string_view>>({
@@ -270,26 +270,32 @@ std::optional<std::string_view> replacement(std::string_view name) {
     return std::nullopt;
 }
 
-// Insertions, deletions and changes of one character that lead from `a` to `b`.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
-        }
-    }
-    return row.back();
+// The prefix that `name` begins with; empty when it begins with none.
+std::string_view prefix_of(std::string_view name) {
+    const auto* const found = std::ranges::find_if(
+        kOurPrefixes, [&](std::string_view prefix) { return name.starts_with(prefix); });
+    return found == kOurPrefixes.end() ? std::string_view() : *found;
 }
 
-std::string_view nearest_key(std::string_view name) {
-    return std::ranges::min(kKeys, {},
-                            [&](const MemoryKey& key) { return edit_distance(name, key.name); })
-        .name;
+// The known keys below `prefix`, without it.
+std::vector<std::string_view> keys_below(std::string_view prefix) {
+    std::vector<std::string_view> rests;
+    for (const MemoryKey& key : kKeys) {
+        if (key.name.starts_with(prefix)) rests.push_back(key.name.substr(prefix.size()));
+    }
+    return rests;
+}
+
+// What to write instead of a key that nobody knows. Two keys of a prefix have most of their letters
+// in common, so only what stands behind it is compared.
+std::string advice_on(std::string_view name) {
+    const std::string_view prefix = prefix_of(name);
+    const std::vector<std::string_view> known = keys_below(prefix);
+    if (const auto rest = nearest_word(name.substr(prefix.size()), known))
+        return fmt::format("did you mean {}{}?", prefix, *rest);
+    if (!prefix.empty())
+        return fmt::format("behind `{}` may stand {}.", prefix, fmt::join(known, ", "));
+    return fmt::format("keys of memory begin with `{}`.", fmt::join(kOurPrefixes, "`, `"));
 }
 
 std::string place_of(const Setting& setting) {
@@ -373,7 +379,7 @@ std::optional<std::string> problem_of(const Setting& setting) {
     if (const auto advice = replacement(setting.key)) {
         return fmt::format("this key of Flink has no meaning here. Hint: {}.", *advice);
     }
-    return fmt::format("unknown key. Hint: did you mean {}?", nearest_key(setting.key));
+    return fmt::format("unknown key. Hint: {}", advice_on(setting.key));
 }
 
 }  // namespace
@@ -381,8 +387,7 @@ std::optional<std::string> problem_of(const Setting& setting) {
 std::span<const MemoryKey> memory_keys() { return kKeys; }
 
 bool is_memory_key(std::string_view key) {
-    const auto fits = [&](std::string_view prefix) { return key.starts_with(prefix); };
-    return std::ranges::any_of(kPrefixes, fits) || find_key(key) != nullptr;
+    return !prefix_of(key).empty() || find_key(key) != nullptr || replacement(key).has_value();
 }
 
 KeyValues KeyValues::read(std::span<const Setting> settings, Notes& notes) {

@@ -2,8 +2,8 @@
 //
 // A key has Flink's name only if name, meaning and unit are all Flink's. Everything else under
 // these prefixes is an error: an old Flink key points to what replaces it, an unknown one to the
-// nearest known one. Keys whose function this version does not have are read, checked and answered
-// with a warning, never silently.
+// known one that it resembles, else to those that there are. Keys whose function this version does
+// not have are read, checked and answered with a warning, never silently.
 //
 // Threads:    values.
 // Ownership:  KeyValues holds copies.

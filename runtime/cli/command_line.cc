@@ -8,7 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
-#include "runtime/config/suggestion.h"
+#include "runtime/base/nearest_word.h"
 #include "runtime/config/units.h"
 #include "runtime/net/address.h"
 
@@ -281,7 +281,7 @@ const std::map<std::string, Verb>& verbs() {
 std::string hint(std::string_view written, const std::vector<std::string>& known,
                  std::string_view shown_by) {
     const std::vector<std::string_view> words(known.begin(), known.end());
-    if (const auto near = config::nearest(written, words))
+    if (const auto near = nearest_word(written, words))
         return fmt::format("Hint: did you mean `{}`?", *near);
     return fmt::format("Hint: {}", shown_by);
 }

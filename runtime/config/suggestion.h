@@ -1,29 +1,16 @@
-// Finds what somebody who mistyped a word probably meant.
+// Says what to write instead of a word that is not known.
 //
 // Threads:    any.
-// Limits:     words longer than kSuggestedBytesMax get no suggestion.
-// Failure:    none; no suggestion is an answer.
+// Limits:     as nearest_word().
+// Failure:    none.
 
 #pragma once
 
-#include <cstddef>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 namespace millrace::config {
-
-inline constexpr std::size_t kSuggestedBytesMax = 64;
-
-// Changes of one letter (added, left out, replaced, or two neighbours swapped) from one to the
-// other: optimal string alignment.
-[[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b);
-
-// The nearest of `words` to `written`, at most max(1, length/3) changes away; the first of equals.
-// Differences in case, '-' and '_' count as nothing.
-[[nodiscard]] std::optional<std::string_view> nearest(std::string_view written,
-                                                      std::span<const std::string_view> words);
 
 // "did you mean "topic"?", else "write one of: a, b, c".
 [[nodiscard]] std::string suggestion(std::string_view written,

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "runtime/base/nearest_word.h"
 #include "runtime/config/suggestion.h"
 #include "runtime/jobfile/key_table.h"
 #include "runtime/jobfile/unknown_key.h"
@@ -172,7 +173,7 @@ class SectionReader {
         for (const YamlEntry& entry : node.entries) {
             constexpr std::string_view kType[] = {"type"};
             const bool known = std::ranges::find(common, entry.key, &LegalKey::key) != common.end();
-            if (!known && (config::nearest(entry.key, kType) || is_foreign_type_key(entry.key))) {
+            if (!known && (nearest_word(entry.key, kType) || is_foreign_type_key(entry.key))) {
                 report("E010", entry.key_mark, path_of(site.path, entry.key),
                        fmt::format("unknown key \"{}\" in {}", entry.key, site.path),
                        "did you mean \"type\"?");

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "runtime/base/nearest_word.h"
 #include "runtime/config/suggestion.h"
 #include "runtime/jobfile/foreign_words.h"
 
@@ -115,7 +116,7 @@ UnknownKey explain_unknown_key(const YamlEntry& entry, std::span<const KeyFrame>
     }
     if (const auto hint = sibling_hint(entry, frame)) {
         result.fix = *hint;
-    } else if (const auto meant = config::nearest(entry.key, legal)) {
+    } else if (const auto meant = nearest_word(entry.key, legal)) {
         result.guess = *meant;
         result.fix = fmt::format("did you mean \"{}\"?", *meant);
     } else if (const auto ours = our_key(entry.key, legal)) {
@@ -134,7 +135,7 @@ UnknownKey explain_unknown_key(const YamlEntry& entry, std::span<const KeyFrame>
 
 UnknownWord explain_unknown_type(std::string_view written, const Descriptor& section) {
     const std::vector<std::string_view> types = types_of(section);
-    if (const auto meant = config::nearest(written, types)) {
+    if (const auto meant = nearest_word(written, types)) {
         return {fmt::format("did you mean \"{}\"?", *meant), *meant};
     }
     if (const auto ours = our_value(written, types)) {

@@ -11,6 +11,7 @@
 
 #include "proto/job.pb.h"
 #include "runtime/base/check.h"
+#include "runtime/base/nearest_word.h"
 #include "runtime/config/suggestion.h"
 #include "runtime/config/units.h"
 #include "runtime/jobfile/foreign_words.h"
@@ -224,7 +225,7 @@ ValueStatus unknown_word(std::string_view text, const EnumDescriptor& words,
     std::string fix = config::suggestion(text, views);
     if (text == "timestamp" && &words == proto::StartPosition_descriptor()) {
         fix = "write start: { timestamp: 2026-01-02T03:04:05Z }";
-    } else if (const auto ours = our_value(text, views); ours && !config::nearest(text, views)) {
+    } else if (const auto ours = our_value(text, views); ours && !nearest_word(text, views)) {
         fix = fmt::format("did you mean \"{}\"?", *ours);
     }
     return fault("E015", fmt::format("`{}` cannot be \"{}\"", path, text), std::move(fix));

@@ -74,11 +74,35 @@ TEST_CASE("Old keys point to what replaces them", "[memory][memory_keys]") {
     CHECK_THAT(problem_of(key, "1"), Catch::Contains(advice));
 }
 
-TEST_CASE("An unknown key is answered with the nearest one", "[memory][memory_keys]") {
+TEST_CASE("An unknown key is answered with the one that it resembles", "[memory][memory_keys]") {
     CHECK_THAT(problem_of("taskmanager.memory.managed.fracton", "0.4"),
                Catch::EndsWith("did you mean taskmanager.memory.managed.fraction?"));
     CHECK_THAT(problem_of("taskmanager.memory.segmentsize", "32k"),
                Catch::EndsWith("did you mean taskmanager.memory.segment-size?"));
+    CHECK_THAT(problem_of("taskmanager.memory.network.mni", "1m"),
+               Catch::EndsWith("did you mean taskmanager.memory.network.min?"));
+    CHECK_THAT(problem_of("taskmanger.memory.process.size", "1g"),
+               Catch::EndsWith("did you mean taskmanager.memory.process.size?"));
+    CHECK_THAT(problem_of("taskmanager.numberOfTaskSlot", "4"),
+               Catch::EndsWith("did you mean taskmanager.numberOfTaskSlots?"));
+}
+
+TEST_CASE("A key that resembles none is answered with those that there are",
+          "[memory][memory_keys]") {
+    const auto [key, advice] = GENERATE(table<std::string, std::string>({
+        // 25 letters, of which 19 are right: the prefix.
+        {"taskmanager.memory.banana", "behind `taskmanager.memory.` may stand process.size, "},
+        {"jobmanager.memory.heap",
+         "behind `jobmanager.memory.` may stand process.size, flink.size, "
+         "overhead.fraction, overhead.min, overhead.max."},
+        {"memory.tuning.sp", "behind `memory.tuning.` may stand mode."},
+        {"banana",
+         "keys of memory begin with `taskmanager.memory.`, "
+         "`taskmanager.network.memory.`, `jobmanager.memory.`, `memory.tuning.`."},
+    }));
+    CAPTURE(key);
+    CHECK_THAT(problem_of(key, "1"),
+               Catch::Contains("unknown key. Hint: " + advice) && !Catch::Contains("did you mean"));
 }
 
 TEST_CASE("A value out of its range is refused with the range", "[memory][memory_keys]") {
