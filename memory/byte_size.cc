@@ -47,18 +47,40 @@ int unit_shift(std::string_view unit) {
     return -1;
 }
 
-// `whole` and `rest` / 2^shift as decimal text with at most `decimals` digits, rounded down.
-std::string fixed(std::uint64_t bytes, int shift, int decimals) {
-    std::string text = fmt::format("{}", bytes >> shift);
-    std::uint64_t rest = bytes & ((std::uint64_t{1} << shift) - 1);
-    std::string digits;
-    for (int i = 0; i < decimals && rest != 0; ++i) {
-        const Wide scaled = static_cast<Wide>(rest) * 10;
-        digits.push_back(static_cast<char>('0' + static_cast<int>(scaled >> shift)));
-        rest = static_cast<std::uint64_t>(scaled) & ((std::uint64_t{1} << shift) - 1);
+constexpr std::uint64_t power_of_ten(int exponent) {
+    std::uint64_t power = 1;
+    for (int i = 0; i < exponent; ++i) power *= 10;
+    return power;
+}
+
+enum class Rounding : unsigned char { kDown, kNearest };
+
+// bytes / 2^shift in units of 10^-decimals.
+std::uint64_t scaled(std::uint64_t bytes, int shift, int decimals, Rounding rounding) {
+    const Wide half = rounding == Rounding::kNearest ? (Wide{1} << shift) >> 1 : Wide{0};
+    return static_cast<std::uint64_t>((Wide{bytes} * power_of_ten(decimals) + half) >> shift);
+}
+
+// `units` of 10^-decimals as a decimal number, trailing zeros cut.
+std::string decimal_text(std::uint64_t units, int decimals) {
+    const std::uint64_t one = power_of_ten(decimals);
+    std::string text = fmt::format("{}.{:0{}}", units / one, units % one, decimals);
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.ends_with('.')) text.pop_back();
+    return text;
+}
+
+std::string in_largest_unit(std::uint64_t bytes, Rounding rounding) {
+    static constexpr std::array<std::string_view, 4> kUnits{"KiB", "MiB", "GiB", "TiB"};
+    constexpr int kDecimals = 2;
+    if (bytes < 1024) return fmt::format("{} bytes", bytes);
+    std::size_t unit = 0;
+    std::uint64_t hundredths = scaled(bytes, 10, kDecimals, rounding);
+    while (unit + 1 < kUnits.size() && hundredths >= 1024 * power_of_ten(kDecimals)) {
+        ++unit;
+        hundredths = scaled(bytes, static_cast<int>(10 * (unit + 1)), kDecimals, rounding);
     }
-    while (!digits.empty() && digits.back() == '0') digits.pop_back();
-    return digits.empty() ? text : text + "." + digits;
+    return fmt::format("{} {}", decimal_text(hundredths, kDecimals), kUnits[unit]);
 }
 
 }  // namespace
@@ -81,16 +103,16 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
     return number << shift;
 }
 
-std::string format_bytes(std::uint64_t bytes) {
-    static constexpr std::array<std::pair<int, std::string_view>, 4> kUnits{
-        {{40, "TiB"}, {30, "GiB"}, {20, "MiB"}, {10, "KiB"}}};
-    for (const auto& [shift, unit] : kUnits) {
-        if (bytes >> shift != 0) return fmt::format("{} {}", fixed(bytes, shift, 2), unit);
-    }
-    return fmt::format("{} bytes", bytes);
+std::string format_bytes(std::uint64_t bytes) { return in_largest_unit(bytes, Rounding::kDown); }
+
+std::string format_rounded(std::uint64_t bytes) {
+    return in_largest_unit(bytes, Rounding::kNearest);
 }
 
-std::string format_mib(std::uint64_t bytes) { return fixed(bytes, 20, 6); }
+std::string format_mib(std::uint64_t bytes) {
+    constexpr int kDecimals = 5;
+    return decimal_text(scaled(bytes, 20, kDecimals, Rounding::kNearest), kDecimals);
+}
 
 Result<DecimalFraction> DecimalFraction::parse(std::string_view text) {
     const auto refused = [&] {

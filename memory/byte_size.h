@@ -1,4 +1,5 @@
-// Reads and writes sizes and fractions as they stand in configuration files, without rounding.
+// Reads sizes and fractions as they stand in configuration files, without rounding, and writes them
+// for people.
 //
 // Sizes are binary: 1728m, 64mb, 64MiB, 1g, 4096 (bytes). Fractions are exact decimals, so that
 // 0.4 of a size is what a person computes by hand, not what a 32-bit float makes of it.
@@ -20,9 +21,12 @@ namespace millrace::memory {
 
 Result<std::uint64_t> parse_bytes(std::string_view text);
 
-// The size in its largest unit with at most two decimals, rounded down: "48 MiB", "1.42 GiB".
+// The size in its largest unit with at most two decimals, rounded down, so that what is free is
+// never less than what is said: "48 MiB", "39.99 MiB" for a byte less than 40.
 [[nodiscard]] std::string format_bytes(std::uint64_t bytes);
-// The size in MiB with at most six decimals, trailing zeros cut: "179.1875".
+// The same, rounded to the nearest: for what fractions gave, which was rounded down to bytes.
+[[nodiscard]] std::string format_rounded(std::uint64_t bytes);
+// The size in MiB, rounded to five decimals, with which pages of 32 KiB are exact: "179.1875".
 [[nodiscard]] std::string format_mib(std::uint64_t bytes);
 
 // numerator / denominator, a power of ten.

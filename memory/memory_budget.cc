@@ -63,6 +63,7 @@ class Derivation {
     void derive_network_as_remainder();
     [[nodiscard]] bool fits_total();
     void round_to_segments();
+    void compare_with_machine();
 
     const MachineMemory machine_;
     const std::string prefix_;  // "taskmanager.memory." or "jobmanager.memory."
@@ -83,8 +84,8 @@ CappedPart Derivation::capped_part(std::string_view name) {
         part.max = values_.bytes(prefix + "max");
     }
     if (part.min > part.max) {
-        problem("{}min is above {}max: {} above {}.", prefix, prefix, format_bytes(part.min),
-                format_bytes(part.max));
+        problem("{}min is above {}max: {} above {}.", prefix, prefix, format_rounded(part.min),
+                format_rounded(part.max));
         part.max = part.min;
     }
     return part;
@@ -97,9 +98,9 @@ RegionSize Derivation::capped(const CappedPart& part, std::uint64_t wanted) {
     if (values_.is_set(part.key + "fraction")) {
         notes_.warnings.push_back(
             fmt::format("{}: the fraction gives {}, which is {} {}{}; {} is used.",
-                        values_.where(part.key + "fraction"), format_bytes(wanted),
+                        values_.where(part.key + "fraction"), format_rounded(wanted),
                         bounded < wanted ? "above" : "below", part.key,
-                        bounded < wanted ? "max" : "min", format_bytes(bounded)));
+                        bounded < wanted ? "max" : "min", format_rounded(bounded)));
     }
     return {bounded, RegionSource::kCapped};
 }
@@ -109,14 +110,15 @@ void Derivation::check_remainder(const CappedPart& part, std::uint64_t actual,
                                  std::uint64_t by_fraction) {
     if (actual < part.min || actual > part.max) {
         problem("the sizes that are set leave {} for {}*, outside of its bounds: {} to {}.",
-                format_bytes(actual), part.key, format_bytes(part.min),
-                part.max == kUnlimited ? "no limit" : format_bytes(part.max));
+                format_rounded(actual), part.key, format_rounded(part.min),
+                part.max == kUnlimited ? "no limit" : format_rounded(part.max));
     }
     const std::uint64_t expected = std::clamp(by_fraction, part.min, part.max);
     const std::uint64_t gap = actual > expected ? actual - expected : expected - actual;
     if (values_.is_set(part.key + "fraction") && gap > budget_.segment_bytes) {
         problem("{}: the fraction gives {}, but the sizes that are set leave {}. Hint: remove one.",
-                values_.where(part.key + "fraction"), format_bytes(expected), format_bytes(actual));
+                values_.where(part.key + "fraction"), format_rounded(expected),
+                format_rounded(actual));
     }
 }
 
@@ -135,7 +137,7 @@ void Derivation::derive_overhead_from_process() {
     budget_.overhead = capped(part, part.fraction.of(budget_.process.bytes));
     if (budget_.overhead.bytes >= budget_.process.bytes) {
         problem("{}process.size is not above the overhead: {}, overhead {}.", prefix_,
-                format_bytes(budget_.process.bytes), format_bytes(budget_.overhead.bytes));
+                format_rounded(budget_.process.bytes), format_rounded(budget_.overhead.bytes));
         return;
     }
     budget_.total = {budget_.process.bytes - budget_.overhead.bytes, RegionSource::kDerived};
@@ -152,7 +154,7 @@ void Derivation::derive_overhead_from_total() {
     budget_.process = {bytes("process.size"), RegionSource::kSet};
     if (budget_.process.bytes < total) {
         problem("{}process.size is below the regions in it: {} below {}.", prefix_,
-                format_bytes(budget_.process.bytes), format_bytes(total));
+                format_rounded(budget_.process.bytes), format_rounded(total));
         return;
     }
     budget_.overhead = {budget_.process.bytes - total, RegionSource::kDerived};
@@ -228,8 +230,8 @@ void Derivation::derive_managed() {
     const std::uint64_t gap = size > by_fraction ? size - by_fraction : by_fraction - size;
     if (is_set("managed.fraction") && gap > budget_.segment_bytes * budget_.slot_count) {
         problem("{}: the fraction gives {}, but managed.size is {}. Hint: remove one.",
-                values_.where(key("managed.fraction")), format_bytes(by_fraction),
-                format_bytes(size));
+                values_.where(key("managed.fraction")), format_rounded(by_fraction),
+                format_rounded(size));
     }
 }
 
@@ -251,9 +253,9 @@ bool Derivation::fits_total() {
     problem(
         "the regions exceed the total: framework {} + task {} + managed {} + network {} = {}, "
         "total {}. Hint: raise taskmanager.memory.process.size, or lower one of them.",
-        format_bytes(budget_.framework.bytes), format_bytes(task),
-        format_bytes(budget_.managed.bytes), format_bytes(budget_.network.bytes), format_bytes(sum),
-        format_bytes(budget_.total.bytes));
+        format_rounded(budget_.framework.bytes), format_rounded(task),
+        format_rounded(budget_.managed.bytes), format_rounded(budget_.network.bytes),
+        format_rounded(sum), format_rounded(budget_.total.bytes));
     return false;
 }
 
@@ -273,7 +275,7 @@ void Derivation::round_to_segments() {
         problem(
             "managed and network memory need at least one segment ({}) each, managed one for "
             "each of {} slots. Hint: raise taskmanager.memory.process.size.",
-            format_bytes(budget_.segment_bytes), budget_.slot_count);
+            format_rounded(budget_.segment_bytes), budget_.slot_count);
     }
     if (budget_.network.bytes / budget_.segment_bytes > std::numeric_limits<std::int32_t>::max()) {
         problem("too many network buffers. Hint: lower taskmanager.memory.network.max.");
@@ -281,6 +283,20 @@ void Derivation::round_to_segments() {
     const std::uint64_t others =
         budget_.framework.bytes + budget_.managed.bytes + budget_.network.bytes;
     budget_.task.bytes = budget_.total.bytes - others;
+}
+
+// Pages are touched on first use, so that a process that is too large starts well.
+void Derivation::compare_with_machine() {
+    if (!machine_.physical_bytes || budget_.process.bytes <= *machine_.physical_bytes) return;
+    const std::string_view given = is_set("process.size") ? "process.size"
+                                   : is_set("flink.size") ? "flink.size"
+                                   : is_set("task.size")  ? "task.size"
+                                                          : "process.size";
+    notes_.warnings.push_back(fmt::format(
+        "{}: the process is allowed {}, which is more than this machine's {}; the kernel may end "
+        "it before it has used that. Hint: set {}process.size to what the machine can spare.",
+        values_.where(key(given)), format_rounded(budget_.process.bytes),
+        format_rounded(*machine_.physical_bytes), prefix_));
 }
 
 MemoryBudget Derivation::task_manager() {
@@ -308,6 +324,7 @@ MemoryBudget Derivation::task_manager() {
     }
     is_complete_ = true;
     round_to_segments();
+    compare_with_machine();
     return budget_;
 }
 
@@ -327,6 +344,7 @@ JobManagerBudget Derivation::job_manager() {
         derive_overhead_from_process();
     }
     is_complete_ = true;
+    compare_with_machine();
     return {budget_.process, budget_.total, budget_.overhead, {}};
 }
 
@@ -336,7 +354,7 @@ std::string Derivation::refusal(const std::string& table) const {
         problems.push_back(fmt::format(
             "the process size is above the memory limit of its cgroup: {} above {}. Hint: lower "
             "{}process.size or raise the container's limit.",
-            format_bytes(budget_.process.bytes), format_bytes(*machine_.cgroup_limit_bytes),
+            format_rounded(budget_.process.bytes), format_rounded(*machine_.cgroup_limit_bytes),
             prefix_));
     }
     if (problems.empty()) return {};
@@ -402,7 +420,8 @@ Status MemoryBudget::check_idle_resident(std::uint64_t resident_bytes,
                 "the idle process is larger than its framework and overhead regions: resident {}, "
                 "framework {} + overhead {}. Hint: raise taskmanager.memory.framework.size or "
                 "taskmanager.memory.overhead.min.",
-                format_bytes(own), format_bytes(framework.bytes), format_bytes(overhead.bytes));
+                format_rounded(own), format_rounded(framework.bytes),
+                format_rounded(overhead.bytes));
 }
 
 Result<JobManagerBudget> JobManagerBudget::derive(std::span<const Setting> settings,

@@ -48,6 +48,7 @@ struct RegionSize {
 struct MachineMemory {
     std::optional<std::uint64_t> cgroup_limit_bytes;
     std::optional<std::uint64_t> process_bytes_default;  // Of the shipped configuration.
+    std::optional<std::uint64_t> physical_bytes = {};
 };
 
 struct MemoryBudget {

@@ -84,6 +84,12 @@ std::optional<std::uint64_t> cgroup_limit_bytes(const SystemFiles& files) {
     return smallest;
 }
 
+std::optional<std::uint64_t> physical_bytes() {
+    const long pages = ::sysconf(_SC_PHYS_PAGES);
+    if (pages <= 0) return std::nullopt;
+    return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
 std::optional<std::uint64_t> resident_bytes(const SystemFiles& files) {
     const auto text = files.read("/proc/self/statm");
     if (!text) return std::nullopt;

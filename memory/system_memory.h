@@ -27,6 +27,8 @@ class SystemFiles {
 // The smallest memory limit of this process's cgroup and those above it, version 2 or 1; nullopt
 // when there is none.
 [[nodiscard]] std::optional<std::uint64_t> cgroup_limit_bytes(const SystemFiles& files);
+// Bytes of RAM that the machine has.
+[[nodiscard]] std::optional<std::uint64_t> physical_bytes();
 // Bytes of this process in RAM.
 [[nodiscard]] std::optional<std::uint64_t> resident_bytes(const SystemFiles& files);
 

@@ -32,11 +32,6 @@ Status write_ports(const std::string& path, const Node& node, std::uint16_t cont
     return {};
 }
 
-// Caps that changed what was set, keys without effect.
-void warn(const std::vector<std::string>& warnings) {
-    for (const std::string& warning : warnings) log::warn("{}", warning);
-}
-
 Status start_jobmanager(Node& node, const cli::CommandLine& line, const Settings& settings,
                         const jobfile::ExpressionChecker* expressions) {
     MILLRACE_TRY_ASSIGN(const auto budget, jobmanager_budget_of(settings));
@@ -49,7 +44,7 @@ Status start_jobmanager(Node& node, const cli::CommandLine& line, const Settings
     MILLRACE_TRY(node.start_jobmanager(line, line.server,
                                        document_reader(line, std::move(clusters), expressions)));
     MILLRACE_TRY(write_ports(line.port_file, node, node.jobmanager().port()));
-    warn(budget.warnings);
+    for (const std::string& warning : budget.warnings) log::warn("{}", warning);
     log::info("JobManager: REST at port {}, TaskManagers at port {}", node.rest_port(),
               node.jobmanager().port());
     return {};
@@ -60,7 +55,6 @@ Status start_taskmanager(Node& node, const cli::CommandLine& line, const Setting
     MILLRACE_TRY_ASSIGN(const auto budget, budget_of(settings, 4));
     MILLRACE_TRY(node.start_taskmanager(line, settings, budget, jobmanager));
     fmt::print(stderr, "{}", budget.table());
-    warn(budget.warnings);
     const bool is_touched = budget.prefault == memory::MappedRegion::Prefault::kYes;
     return budget.check_idle_resident(memory::resident_bytes(memory::SystemFiles{}).value_or(0),
                                       is_touched ? budget.managed.bytes + budget.network.bytes : 0);

@@ -129,6 +129,8 @@ Status Node::start_taskmanager(const cli::CommandLine& line, const Settings& set
                                const memory::MemoryBudget& budget, const net::Address& jobmanager) {
     log::configure(level_named(line.log_level),
                    line.log_format == "json" ? log::Format::kJson : log::Format::kText);
+    // Caps that changed what was set, keys without effect, more than the machine has.
+    for (const std::string& warning : budget.warnings) log::warn("{}", warning);
     MILLRACE_TRY_ASSIGN(auto data, net::parse_address(line.data, 0));
     const std::size_t cores = static_cast<std::size_t>(sysconf(_SC_NPROCESSORS_ONLN));
     taskmanager::TaskManager::Options options{
@@ -179,7 +181,8 @@ Settings memory_settings(Settings settings) {
 
 memory::MachineMemory machine_memory(std::uint64_t process_bytes_default) {
     return {.cgroup_limit_bytes = memory::cgroup_limit_bytes(memory::SystemFiles{}),
-            .process_bytes_default = process_bytes_default};
+            .process_bytes_default = process_bytes_default,
+            .physical_bytes = memory::physical_bytes()};
 }
 
 }  // namespace

@@ -145,7 +145,7 @@ proto::ControlMessage TaskManager::registration() const {
     me.set_process_bytes(static_cast<std::int64_t>(options_.memory.process.bytes));
     me.set_network_buffers(static_cast<int>(options_.memory.network_buffers()));
     me.set_cpu_cores(static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)));
-    me.set_physical_memory_bytes(sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
+    me.set_physical_memory_bytes(static_cast<std::int64_t>(memory::physical_bytes().value_or(0)));
     me.set_slot_bytes(static_cast<std::int64_t>(options_.memory.slot_bytes()));
     me.set_segment_bytes(static_cast<std::int64_t>(options_.memory.segment_bytes));
     const memory::BufferSettings& buffers = options_.memory.buffers;

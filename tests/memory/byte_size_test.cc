@@ -41,8 +41,28 @@ TEST_CASE("Sizes are written for people, rounded down", "[memory][byte_size]") {
     CHECK(format_bytes(48 << 20) == "48 MiB");
     CHECK(format_bytes((1 << 20) + (1 << 19)) == "1.5 MiB");
     CHECK(format_bytes((std::uint64_t{1} << 30) - 1) == "1023.99 MiB");
+    CHECK(format_bytes(std::uint64_t{1} << 63) == "8388608 TiB");
+}
+
+TEST_CASE("Sizes are rounded to the nearest hundredth of a unit on request",
+          "[memory][byte_size]") {
+    CHECK(format_rounded(1023) == "1023 bytes");
+    CHECK(format_rounded(48 << 20) == "48 MiB");
+    CHECK(format_rounded((1 << 20) + 5243) == "1.01 MiB");                    // 1.0050001
+    CHECK(format_rounded((1 << 20) + 5242) == "1 MiB");                       // 1.0049992
+    CHECK(format_rounded((std::uint64_t{1} << 30) - 5243) == "1023.99 MiB");  // 1023.9949999
+    CHECK(format_rounded((std::uint64_t{1} << 30) - 5242) == "1 GiB");        // 1023.9950008
+    CHECK(format_rounded(std::uint64_t{1000} << 30) == "1000 GiB");
+}
+
+TEST_CASE("A tenth of a size is written as a tenth", "[memory][byte_size]") {
+    // 172.8 MiB are 181193932.8 bytes: what is used is rounded down to bytes.
+    CHECK(format_rounded(181193932) == "172.8 MiB");
+    CHECK(format_mib(181193932) == "172.8");
     CHECK(format_mib(5734 * 32768) == "179.1875");
+    CHECK(format_mib(13 * 32768) == "0.40625");
     CHECK(format_mib(1) == "0");
+    CHECK(format_mib(6) == "0.00001");
 }
 
 TEST_CASE("Fractions are exact decimals, rounded down to bytes", "[memory][byte_size]") {

@@ -90,8 +90,8 @@ TEST_CASE("MemoryBudget accepts 278m and refuses 277m with defaults", "[memory][
     CHECK(mib(budget_of(with_slots(memory({{"process.size", "278m"}}), slots)).task) < 1.5);
     CHECK_THAT(refusal_of(with_slots(memory({{"process.size", "277m"}}), slots)),
                Catch::Contains("the regions exceed the total") &&
-                   Catch::Contains("framework 64 MiB + task 0 bytes + managed 85.19 MiB + network "
-                                   "64 MiB = 213.19 MiB, total 213 MiB"));
+                   Catch::Contains("framework 64 MiB + task 0 bytes + managed 85.2 MiB + network "
+                                   "64 MiB = 213.2 MiB, total 213 MiB"));
 }
 
 TEST_CASE("MemoryBudget divides managed memory into equal slots of whole pages",
@@ -169,7 +169,7 @@ TEST_CASE("MemoryBudget warns when a bound changes a fraction that was set",
     CHECK(mib(budget.network) == 100);
     REQUIRE(budget.warnings.size() == 1);
     CHECK_THAT(budget.warnings[0],
-               Catch::Contains("184.31 MiB") && Catch::Contains("100 MiB is used"));
+               Catch::Contains("184.32 MiB") && Catch::Contains("100 MiB is used"));
 }
 
 TEST_CASE("MemoryBudget warns when a managed size is not whole segments in every slot",
@@ -202,6 +202,49 @@ TEST_CASE("MemoryBudget refuses a process larger than its cgroup", "[memory][mem
         refusal_of(memory({{"process.size", "2g"}}),
                    {.cgroup_limit_bytes = std::uint64_t{1} << 30, .process_bytes_default = {}}),
         Catch::Contains("above the memory limit of its cgroup: 2 GiB above 1 GiB"));
+}
+
+TEST_CASE("MemoryBudget warns of a process larger than the machine, and goes on",
+          "[memory][memory_budget]") {
+    const std::uint64_t gib = 1 << 30;
+    const MachineMemory machine{.cgroup_limit_bytes = {},
+                                .process_bytes_default = gib,
+                                .physical_bytes = 23 * gib + gib / 2};
+    const auto warnings_of = [&](const Settings& settings) {
+        const auto budget = MemoryBudget::derive(settings, machine);
+        REQUIRE(budget);
+        return budget->warnings;
+    };
+    CHECK(warnings_of(memory({{"process.size", "1000g"}})) ==
+          std::vector<std::string>{
+              "millrace.yaml:1: taskmanager.memory.process.size: the process is allowed 1000 GiB, "
+              "which is more than this machine's 23.5 GiB; the kernel may end it before it has "
+              "used that. Hint: set taskmanager.memory.process.size to what the machine can "
+              "spare."});
+    // 23.5 GiB and a GiB of overhead.
+    const auto by_total = warnings_of(memory({{"flink.size", "24064m"}}));
+    REQUIRE(by_total.size() == 1);
+    CHECK_THAT(by_total[0], Catch::StartsWith("millrace.yaml:1: taskmanager.memory.flink.size: ") &&
+                                Catch::Contains("allowed 24.5 GiB"));
+    const auto by_parts = warnings_of(memory({{"managed.size", "20g"}, {"task.size", "20g"}}));
+    REQUIRE(by_parts.size() == 1);
+    CHECK_THAT(by_parts[0], Catch::StartsWith("millrace.yaml:2: taskmanager.memory.task.size: "));
+    CHECK(warnings_of(memory({{"process.size", "24064m"}})).empty());
+    CHECK(warnings_of({}).empty());
+}
+
+TEST_CASE("JobManagerBudget warns of a process larger than the machine",
+          "[memory][memory_budget]") {
+    const Settings settings{{"jobmanager.memory.process.size", "2g", "", 0}};
+    const auto budget =
+        JobManagerBudget::derive(settings, {.cgroup_limit_bytes = {},
+                                            .process_bytes_default = {},
+                                            .physical_bytes = std::uint64_t{1} << 30});
+    REQUIRE(budget);
+    REQUIRE(budget->warnings.size() == 1);
+    CHECK_THAT(budget->warnings[0],
+               Catch::StartsWith("jobmanager.memory.process.size: the process is allowed 2 GiB") &&
+                   Catch::Contains("Hint: set jobmanager.memory.process.size"));
 }
 
 TEST_CASE("MemoryBudget reports all violations at once, with the table",
