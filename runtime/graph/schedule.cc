@@ -35,37 +35,45 @@ Error no_taskmanager(const JobGraph& graph) {
                         graph.job_name, counted(needed, "slot"), needed)};
 }
 
-// Why no TaskManager can take the tasks that share models.
-Error no_home(const JobGraph& graph, std::span<const SlotOffer> offers, std::uint32_t needed) {
+// Why no TaskManager can take the tasks that share models. The number to set is the whole job's:
+// with it one TaskManager is enough, in place of those that there are as well as beside them.
+Error no_home(const JobGraph& graph, std::span<const SlotOffer> offers, std::uint32_t together) {
+    const std::uint32_t needed = graph.slots_needed();
     std::size_t free = 0;
-    std::uint32_t slots = 0;
+    std::uint32_t largest = 0;
+    std::uint32_t all = 0;
     for (const SlotOffer& offer : offers) {
         free = std::max(free, offer.free_slots.size());
-        slots = std::max(slots, offer.slots);
+        largest = std::max(largest, offer.slots);
+        all += offer.slots;
     }
-    return {Code::kResourceExhausted,
-            fmt::format(
-                "job {} needs {} of one TaskManager, because its tasks share models; of {} the "
-                "largest has {}, and the one with most free slots has {}. "
-                "Hint: {}start one with taskmanager.numberOfTaskSlots={} or more (more of the same "
-                "size do not help), or lower the parallelism of the job's predict and train steps",
-                graph.job_name, counted(needed, "slot"), counted(offers.size(), "TaskManager"),
-                counted(slots, "slot"), free,
-                slots >= needed ? "wait until another job ends, " : "", needed)};
+    const bool is_only_busy = largest >= together && all >= needed;
+    return {
+        Code::kResourceExhausted,
+        fmt::format(
+            "job {} needs {} of one TaskManager, because its tasks share models; of {} the "
+            "largest has {}, and the one with most free slots has {}. "
+            "Hint: {}start one with taskmanager.numberOfTaskSlots={} or more (more of the same "
+            "size do not help), or lower the parallelism of the job's predict and train steps",
+            graph.job_name,
+            together == needed ? counted(needed, "slot")
+                               : fmt::format("{}, {} of them", counted(needed, "slot"), together),
+            counted(offers.size(), "TaskManager"), counted(largest, "slot"), free,
+            is_only_busy ? "wait until another job ends, " : "", needed)};
 }
 
 // The TaskManager with the fewest free slots that are still enough; best fit keeps the large ones
 // free.
 Result<std::uint32_t> home_of_models(const JobGraph& graph, std::span<const SlotOffer> offers,
-                                     std::uint32_t needed) {
+                                     std::uint32_t together) {
     std::uint32_t best = static_cast<std::uint32_t>(offers.size());
     for (std::uint32_t i = 0; i < offers.size(); ++i) {
         const std::size_t free = offers[i].free_slots.size();
-        if (free >= needed && (best == offers.size() || free < offers[best].free_slots.size()))
+        if (free >= together && (best == offers.size() || free < offers[best].free_slots.size()))
             best = i;
     }
     if (best < offers.size()) return best;
-    return std::unexpected(no_home(graph, offers, needed));
+    return std::unexpected(no_home(graph, offers, together));
 }
 
 // Whoever shares no model may stand anywhere: more TaskManagers help as well as larger ones.

@@ -88,6 +88,36 @@ TEST_CASE("Schedule says that a busy TaskManager would be large enough", "[graph
             std::string::npos);
 }
 
+TEST_CASE("Schedule tells a number of slots with which the whole job fits", "[graph][schedule]") {
+    // Beside 16 slots of tasks that share models, a source of 20.
+    proto::Job job = ctr_job();
+    job.mutable_sources(0)->set_parallelism(20);
+    const JobGraph graph = *plan(job);
+    const Error error = schedule(graph, std::vector<SlotOffer>{offer("a", 8)}).error();
+    REQUIRE(error.message ==
+            "job ctr needs 20 slots, 16 of them of one TaskManager, because its tasks share "
+            "models; of 1 TaskManager the largest has 8 slots, and the one with most free slots "
+            "has 8. Hint: start one with taskmanager.numberOfTaskSlots=20 or more (more of the "
+            "same size do not help), or lower the parallelism of the job's predict and train "
+            "steps");
+    // In place of the small one, and beside it.
+    REQUIRE(schedule(graph, std::vector<SlotOffer>{offer("b", 20)}));
+    REQUIRE(schedule(graph, std::vector<SlotOffer>{offer("a", 8), offer("b", 20)}));
+    REQUIRE_FALSE(schedule(graph, std::vector<SlotOffer>{offer("b", 16)}));
+}
+
+TEST_CASE("Schedule says to wait only where the whole job can fit once", "[graph][schedule]") {
+    proto::Job job = ctr_job();
+    job.mutable_sources(0)->set_parallelism(20);
+    std::vector<SlotOffer> offers{offer("a", 16)};
+    offers[0].free_slots.resize(12);
+    const auto refusal = [&] { return schedule(*plan(job), offers).error().message; };
+    REQUIRE_THAT(refusal(), !Catch::Contains("wait until another job ends"));
+    offers.push_back(offer("b", 4));
+    REQUIRE_THAT(refusal(), Catch::Contains("Hint: wait until another job ends, start one with "
+                                            "taskmanager.numberOfTaskSlots=20"));
+}
+
 TEST_CASE("Schedule wants room for the other tasks once the models have theirs",
           "[graph][schedule]") {
     proto::Job job = ctr_job();
