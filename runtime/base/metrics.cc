@@ -229,15 +229,4 @@ std::string Registry::to_prometheus() const {
     return out;
 }
 
-std::vector<Registry::Sample> Registry::samples() const {
-    const MutexLock lock(mutex_);
-    std::vector<Sample> all;
-    for (const auto& [owner, series] : series_) {
-        if (series->kind == Series::Kind::kHistogram) continue;
-        const double value = series->value();
-        if (!std::isnan(value)) all.push_back({series->name, series->labels, value});
-    }
-    return all;
-}
-
 }  // namespace millrace::metrics

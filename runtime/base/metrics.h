@@ -85,15 +85,6 @@ class Registry {
     // All series, grouped by name, in the text format 0.0.4.
     [[nodiscard]] std::string to_prometheus() const MILLRACE_EXCLUDES(mutex_);
 
-    struct Sample {
-        std::string name;
-        Labels labels;
-        double value;
-    };
-    // All counters and gauges (no histograms), as numbers: the whole registry, so not for what runs
-    // every second.
-    [[nodiscard]] std::vector<Sample> samples() const MILLRACE_EXCLUDES(mutex_);
-
   private:
     friend class MetricGroup;
     struct Series;

@@ -182,6 +182,12 @@ const std::vector<data::BatchPtr>& Stage::input() {
     return input_;
 }
 
+double Stage::sum_of_metric(std::string_view name) const {
+    double sum = 0;
+    for (const auto& seat : seats_) sum += seat->metrics.value_of(name).value_or(0);
+    return sum;
+}
+
 Stage::Seat& Stage::add_seat(std::uint32_t slot) {
     return *seats_.emplace_back(std::make_unique<Seat>(*this, slot));
 }

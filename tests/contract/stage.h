@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "memory/memory_manager.h"
@@ -66,7 +67,8 @@ class Stage {
     [[nodiscard]] const data::SchemaPtr& schema(std::uint32_t side) const;
     // All batches that the operator's upstream emits, in order.
     [[nodiscard]] const std::vector<data::BatchPtr>& input();
-    [[nodiscard]] const metrics::Registry& metrics() const { return registry_; }
+    // Over all seats.
+    [[nodiscard]] double sum_of_metric(std::string_view name) const;
 
     // Seats an operator in a slot; slot 0 is that of the operator under test.
     struct Seat {

@@ -129,11 +129,7 @@ void pass_over(Stage& stage, std::size_t rows) {
 }
 
 std::size_t discarded(Stage& stage) {
-    double rows = 0;
-    for (const auto& sample : stage.metrics().samples()) {
-        if (sample.name == "millrace_discarded_rows_total") rows += sample.value;
-    }
-    return static_cast<std::size_t>(rows);
+    return static_cast<std::size_t>(stage.sum_of_metric("millrace_discarded_rows_total"));
 }
 
 // The file while it is written, or under its name.

@@ -36,12 +36,13 @@ struct SourceWorld {
         source.close();
     }
 
-    void start(std::vector<std::int32_t> partitions) {
+    void start(const std::vector<std::int32_t>& partitions) {
         REQUIRE(source.open(world.context()));
         add(partitions);
     }
-    void add(std::vector<std::int32_t> partitions) {
+    void add(const std::vector<std::int32_t>& partitions) {
         std::vector<Split> splits;
+        splits.reserve(partitions.size());
         for (const std::int32_t partition : partitions)
             splits.push_back({.index = partition,
                               .name = fmt::format("clicks/{}", partition),
@@ -86,6 +87,7 @@ struct SourceWorld {
 
 std::vector<Sent> numbered(int count, int partitions) {
     std::vector<Sent> records;
+    records.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) records.push_back({i % partitions, fmt::format("r{}", i)});
     return records;
 }
@@ -120,6 +122,7 @@ TEST_CASE("KafkaSource reads the partition first whose records are the oldest",
     // Both span the same time; partition 0 has three records to one of partition 1.
     constexpr int kSparse = 4000;
     std::vector<Sent> records;
+    records.reserve(4 * kSparse);
     for (int i = 0; i < 3 * kSparse; ++i)
         records.push_back({0, fmt::format("a{}", i), std::nullopt, 1 + i});
     for (int i = 0; i < kSparse; ++i)
@@ -293,17 +296,13 @@ TEST_CASE("KafkaSource shows how far it is behind", "[operators][kafka]") {
     SourceWorld world(kafka);
     world.start({0});
     world.run_until([&] { return world.out.rows().size() == 5; });
-    const auto value = [&](std::string_view name) {
-        for (const auto& sample : world.world.registry.samples())
-            if (sample.name == name) return sample.value;
-        return -1.0;
-    };
+    const metrics::MetricGroup& shown = world.world.metrics;
     world.run_until([&] {
-        return value(
+        return shown.value_of(
                    "flink_taskmanager_job_task_operator_KafkaSourceReader_topic_clicks_partition_"
-                   "0_currentOffset") == 4;
+                   "0_currentOffset") == 4.0;
     });
-    CHECK(value("flink_taskmanager_job_task_operator_pendingRecords") == 0);
+    CHECK(shown.value_of("flink_taskmanager_job_task_operator_pendingRecords") == 0.0);
 }
 
 TEST_CASE("KafkaSource allocates nothing for a record", "[operators][kafka]") {
