@@ -105,6 +105,22 @@ TEST_CASE("JobManager refuses what the outer world refuses, and keeps nothing of
     REQUIRE(world.slots_free() == 2);
 }
 
+TEST_CASE("JobManager names everything that is missing in the outer world, but one failure of it",
+          "[jobmanager]") {
+    JobManagerWorld world;
+    const TaskManagerDouble a(world, "a", 2);
+    proto::Job job = copy_job("copy", 2);
+    *job.add_sinks() = job.sinks(0);
+    job.mutable_sinks(1)->set_name("more");
+    const auto [code, text] = GENERATE(table<Code, std::string>(
+        {{Code::kNotFound, "no topic\n  no topic"}, {Code::kUnavailable, "no topic"}}));
+    world.on_loop_do([&, code = code] { world.directory.refusal = Error{code, "no topic"}; });
+    const auto refused = world.submit(job);
+    REQUIRE_FALSE(refused);
+    REQUIRE(refused.error().code == code);
+    REQUIRE(refused.error().message == text);
+}
+
 TEST_CASE("JobManager refuses a second job of a name that is in use", "[jobmanager]") {
     JobManagerWorld world;
     TaskManagerDouble a(world, "a", 2);
