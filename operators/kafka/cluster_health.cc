@@ -22,6 +22,12 @@ std::string key_of(std::string_view facility, std::string_view text) {
            std::string(end == std::string_view::npos ? "" : text.substr(0, end));
 }
 
+// "... refused (after 2ms in state CONNECT, 3 identical error(s) suppressed)": what is in parentheses
+// changes with every attempt and client, the cause does not.
+std::string_view without_history(std::string_view reason) {
+    return reason.ends_with(')') ? reason.substr(0, reason.rfind(" (after ")) : reason;
+}
+
 }  // namespace
 
 ClusterHealth::ClusterHealth(std::string cluster, std::string brokers, const Clock& clock)
@@ -37,8 +43,9 @@ void ClusterHealth::on_error(rd_kafka_resp_err_t code, std::string_view reason) 
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && trouble_) return;
     // Brokers close idle connections; if they stay away, the failing connect tells.
     if (reason.ends_with("in state UP)")) return;
-    trouble_ = kafka_error(code, brokers_,
-                           fmt::format("Kafka cluster {} at {}", cluster_, brokers_), reason);
+    trouble_ =
+        kafka_error(code, brokers_, fmt::format("Kafka cluster {} at {}", cluster_, brokers_),
+                    without_history(reason));
 }
 
 void ClusterHealth::on_statistics(std::string_view json) {

@@ -75,7 +75,8 @@ std::string hint_of(rd_kafka_resp_err_t error, std::string_view brokers, std::st
                 return fmt::format(
                     ". Hint: the broker advertises {}; set advertised.listeners on the broker",
                     address);
-            return ". Hint: is the broker running, and do security.protocol and address fit?";
+            return ". Hint: is the broker running, and do its address (--kafka for the cluster "
+                   "`default`) and security.protocol fit?";
         default:
             return "";
     }

@@ -363,7 +363,8 @@ std::string OperatorChain::trouble() const {
     std::string all;
     for (const auto& node : nodes_) {
         const std::string one = node->op().trouble();
-        if (!one.empty()) all += (all.empty() ? "" : "; ") + one;
+        // The clients of a source and a sink often have one cause.
+        if (!one.empty() && !all.contains(one)) all += (all.empty() ? "" : "; ") + one;
     }
     return all;
 }

@@ -131,6 +131,22 @@ TEST_CASE("A trouble stays until every wanted broker is up again", "[operators][
     CHECK(health.trouble().empty());
 }
 
+TEST_CASE("A trouble tells the cause, not how often and how long it was met",
+          "[operators][cluster_health]") {
+    const millrace::test::ManualClock clock;
+    ClusterHealth health("main", "a:1", clock);
+    health.on_error(RD_KAFKA_RESP_ERR__TRANSPORT,
+                    "a:1/2: Connect to a:1 failed: Connection refused "
+                    "(after 0ms in state CONNECT, 3 identical "
+                    "error(s) suppressed)");
+    const std::string first = health.trouble();
+    CHECK_THAT(first, Catch::Contains("Connection refused. Hint:") && Catch::Contains("--kafka"));
+    health.on_error(RD_KAFKA_RESP_ERR__TRANSPORT,
+                    "a:1/2: Connect to a:1 failed: Connection refused "
+                    "(after 7ms in state CONNECT)");
+    CHECK(health.trouble() == first);
+}
+
 TEST_CASE("A kind of log line comes once a minute, and kinds are bounded",
           "[operators][cluster_health]") {
     millrace::test::ManualClock clock;

@@ -484,6 +484,16 @@ TEST_CASE("A source that read one good record, or none at all, may end", "[task]
     REQUIRE(world.task->state() == TaskState::kFinished);
 }
 
+TEST_CASE("A chain tells each trouble once", "[task][operator_chain]") {
+    TaskWorld world;
+    world.make();
+    world.add_root("source").complaint = "broker a is away";
+    world.add_step("filter", {.parent = 0});
+    world.add_step("sink", {.parent = 1}).complaint = "broker a is away";
+    world.add_step("copy", {.parent = 1}).complaint = "broker b is away";
+    REQUIRE(world.task->chain().trouble() == "broker a is away; broker b is away");
+}
+
 TEST_CASE("The end goes to the dead letters once every operator has ended",
           "[task][operator_chain]") {
     TaskWorld world;

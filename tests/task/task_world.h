@@ -46,8 +46,10 @@ class ScriptedStep final : public operators::Step {
     Status on_input_end(std::uint32_t input) override;
     Result<operators::Progress> on_end(operators::Output& output) override;
     void close() noexcept override { diary_.push_back(name_ + " close"); }
+    [[nodiscard]] std::string trouble() const override { return complaint; }
 
     // Defaults: everything succeeds, rows are handed on.
+    std::string complaint;
     std::function<Status()> opening;
     std::function<Result<operators::Progress>(const data::BatchPtr&, operators::Output&)>
         processing;
