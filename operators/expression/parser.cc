@@ -240,6 +240,11 @@ class Parser {
             MILLRACE_TRY(expression(kLoosest));
             MILLRACE_TRY(emit({.what = Syntax::kCoalesce, .place = place}));
         }
+        // A comma ends a value of YAML that stands in { } without quotes.
+        if (token_.kind == TokenKind::kEnd)
+            return unexpected(ExpressionFault{
+                place, "a parenthesis has no end",
+                "close it with ); inside { }, put the whole expression between single quotes"});
         return closed(place);
     }
 

@@ -81,6 +81,10 @@ class SectionReader {
         } else if (node.kind == Kind::kSequence && !options.list().empty()) {
             const auto* list = message.GetDescriptor()->FindFieldByName(options.list());
             read_values(node, message, *list, site.path);
+        } else if (node.kind == Kind::kScalar && !node.is_null() && !options.list().empty()) {
+            report("E013", node.mark, site.path,
+                   fmt::format("`{}` takes a list, not one value", site.path),
+                   fmt::format("write a list in the list: [[{}, ...]]", node.text));
         } else {
             refuse_kind(node, "a mapping of keys", site.path);
         }

@@ -269,6 +269,8 @@ void require_faults(std::initializer_list<Mistake> mistakes) {
 }
 
 constexpr std::string_view kAnyValue = "write a field, a number, a \"text\", true, false or null";
+constexpr std::string_view kUnendedCall =
+    "close it with ); inside { }, put the whole expression between single quotes";
 constexpr std::string_view kAnyOperator = "put an operator between the values: and, or, ==, <, +";
 constexpr std::string_view kNames =
     "put a field name with such letters between backticks, and text between double quotes";
@@ -329,7 +331,8 @@ TEST_CASE("A mistake of grammar has its place and a fix", "[operators][expressio
         {"abs(i)", 0, 3, "there is no function \"abs\"", "coalesce(a, b) is the only function"},
         {"coalesce()", 0, 8, "coalesce needs two values or more", "write coalesce(field, 0)"},
         {"coalesce(i)", 0, 8, "coalesce needs two values or more", "write coalesce(field, 0)"},
-        {"coalesce(i, j", 0, 8, "a parenthesis has no end", "close it with )"},
+        {"coalesce(i, j", 0, 8, "a parenthesis has no end", kUnendedCall},
+        {"coalesce(i", 0, 8, "a parenthesis has no end", kUnendedCall},
     });
 }
 
