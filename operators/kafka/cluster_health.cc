@@ -22,8 +22,8 @@ std::string key_of(std::string_view facility, std::string_view text) {
            std::string(end == std::string_view::npos ? "" : text.substr(0, end));
 }
 
-// "... refused (after 2ms in state CONNECT, 3 identical error(s) suppressed)": what is in parentheses
-// changes with every attempt and client, the cause does not.
+// "... refused (after 2ms in state CONNECT, 3 identical error(s) suppressed)": what is in
+// parentheses changes with every attempt and client, the cause does not.
 std::string_view without_history(std::string_view reason) {
     return reason.ends_with(')') ? reason.substr(0, reason.rfind(" (after ")) : reason;
 }
