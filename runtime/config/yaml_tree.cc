@@ -189,6 +189,10 @@ class TreeBuilder {
             open_quote_ = node.mark;
         }
         node.text.assign(reinterpret_cast<const char*>(scalar.value), scalar.length);
+        // Checked as a whole, a path is used up to its first NUL: another one than was checked.
+        if (node.text.find('\0') != std::string::npos) {
+            return refuse("E008", "a text holds the character NUL", "remove \\0");
+        }
         return keep_anchor(text_of(scalar.anchor), node);
     }
 

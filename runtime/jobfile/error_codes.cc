@@ -42,7 +42,8 @@ constexpr auto kCodes = std::to_array<ErrorCode>({
      "Tags, merge keys ('<<') and aliases without an anchor are refused; anchors "
      "and aliases within one file work.",
      "bits: !!int 22"},
-    {"E008", "bytes not allowed", "The file is not UTF-8, or holds control characters.",
+    {"E008", "bytes not allowed",
+     "The file is not UTF-8, or holds control characters, or a NUL by an escape.",
      "name: \"\\x00\"   # the byte itself"},
     {"E009", "not one document",
      "The file is empty, or holds a second document after '---'. A file is one "

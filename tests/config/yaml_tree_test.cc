@@ -163,6 +163,8 @@ TEST_CASE("what would hide something is refused", "[config][yaml_tree]") {
     REQUIRE(code_of("[a, b]: c\n") == "E001");
     REQUIRE(code_of("a: \xff\n") == "E008");
     REQUIRE(code_of(std::string("a: \0\n", 5)) == "E008");
+    REQUIRE(code_of("path: \"/tmp/seen\\0/../shown\"\n") == "E008");
+    REQUIRE(code_of("\"a\\x00b\": 1\n") == "E008");
 }
 
 TEST_CASE("an unclosed quote names the line where it began", "[config][yaml_tree]") {
