@@ -64,17 +64,22 @@ HttpHeaders headers_of(const http::fields& fields) {
     return headers;
 }
 
-// Feeds `parser` from `pending`, which keeps what was not consumed; true when complete.
+// Feeds `parser` from `pending`, which keeps what was not consumed; true when complete. Beast
+// limits headers and body, but not what stands between and behind the chunks of a body.
 template <bool IsRequest>
 std::expected<bool, HttpFault> advance(http::parser<IsRequest, GrowingBody>& parser,
-                                       std::string& pending) {
+                                       std::string& pending, std::size_t line_bytes_max) {
     while (!pending.empty() && !parser.is_done()) {
         ParseError error;
         const bool had_header = parser.is_header_done();
         const std::size_t used =
             parser.put(boost::asio::buffer(pending.data(), pending.size()), error);
         pending.erase(0, used);
-        if (error == http::error::need_more) return false;
+        if (error == http::error::need_more) {
+            if (pending.size() <= line_bytes_max) return false;
+            return std::unexpected(
+                HttpFault{431, "the line of a chunk or the trailer is too long"});
+        }
         if (error) return std::unexpected(HttpFault{status_of(error), error.message()});
         // The caller looks at the header before the body is taken.
         if (!had_header && parser.is_header_done()) break;
@@ -154,7 +159,7 @@ std::expected<HttpRequestParser::Progress, HttpFault> HttpRequestParser::feed(
     std::span<const std::byte> bytes) {
     Machine& m = *machine_;
     m.pending.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    auto advanced = advance(*m.parser, m.pending);
+    auto advanced = advance(*m.parser, m.pending, m.limits.header_bytes_max);
     if (!advanced) return std::unexpected(std::move(advanced).error());
     if (m.parser->is_header_done() && !m.is_header_checked) {
         m.is_header_checked = true;
@@ -163,7 +168,7 @@ std::expected<HttpRequestParser::Progress, HttpFault> HttpRequestParser::feed(
         const auto& head = m.parser->get();
         const bool waits = boost::beast::iequals(head[http::field::expect], "100-continue");
         if (waits && m.pending.empty() && !*advanced) return Progress::kContinue;
-        advanced = advance(*m.parser, m.pending);
+        advanced = advance(*m.parser, m.pending, m.limits.header_bytes_max);
         if (!advanced) return std::unexpected(std::move(advanced).error());
     }
     return *advanced ? Progress::kComplete : Progress::kIncomplete;
@@ -185,13 +190,16 @@ bool HttpRequestParser::has_begun() const {
 }
 
 struct HttpResponseParser::Machine {
+    explicit Machine(std::size_t header_bytes) : header_bytes_max(header_bytes) {}
+
+    const std::size_t header_bytes_max;
     http::response_parser<GrowingBody> parser;
     std::string pending;
 };
 
 HttpResponseParser::HttpResponseParser(std::string_view method, std::size_t header_bytes_max,
                                        std::size_t body_bytes_max)
-    : machine_(std::make_unique<Machine>()) {
+    : machine_(std::make_unique<Machine>(header_bytes_max)) {
     machine_->parser.skip(method == "HEAD");
     machine_->parser.header_limit(static_cast<std::uint32_t>(header_bytes_max));
     machine_->parser.body_limit(body_bytes_max);
@@ -202,8 +210,8 @@ HttpResponseParser::~HttpResponseParser() = default;
 std::expected<bool, HttpFault> HttpResponseParser::feed(std::span<const std::byte> bytes) {
     Machine& m = *machine_;
     m.pending.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    auto advanced = advance(m.parser, m.pending);
-    if (advanced && !*advanced) advanced = advance(m.parser, m.pending);
+    auto advanced = advance(m.parser, m.pending, m.header_bytes_max);
+    if (advanced && !*advanced) advanced = advance(m.parser, m.pending, m.header_bytes_max);
     return advanced;
 }
 

@@ -90,6 +90,18 @@ TEST_CASE("HttpRequestParser judges a request however it is cut", "[net][http]")
     REQUIRE(judge("GET / HTTP/2.0\r\nHost: a\r\n\r\n") == 505);
 }
 
+TEST_CASE("HttpRequestParser holds no endless line of a chunk, and no endless trailer",
+          "[net][http]") {
+    const auto piece_bytes = GENERATE(1U, 64U, 100'000U);
+    CAPTURE(piece_bytes);
+    const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    std::string trailer;
+    for (int i = 0; i < 1500; ++i) trailer += "A: b\r\n";
+    REQUIRE(verdict(head + "1;" + std::string(9000, 'e'), piece_bytes) == 431);
+    REQUIRE(verdict(head + "1\r\na\r\n0\r\n" + trailer, piece_bytes) == 431);
+    REQUIRE(verdict(head + "1;e=f\r\na\r\n0\r\nA: b\r\n\r\n", piece_bytes) == 0);
+}
+
 TEST_CASE("HttpRequestParser asks each route for its body limit", "[net][http]") {
     HttpRequestParser parser({}, [](const HttpRequest& request) {
         return request.path == "/upload" ? std::size_t{3 << 20} : std::size_t{10};
@@ -135,6 +147,13 @@ TEST_CASE("HttpResponseParser reads an answer to its end", "[net][http]") {
 TEST_CASE("HttpResponseParser refuses an answer above its limit", "[net][http]") {
     HttpResponseParser parser("GET", 8192, 2);
     REQUIRE_FALSE(parser.feed(to_bytes("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")));
+}
+
+TEST_CASE("HttpResponseParser holds no endless line of a chunk", "[net][http]") {
+    HttpResponseParser parser("GET", 100, 100);
+    REQUIRE(parser.feed(to_bytes("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")));
+    REQUIRE(parser.feed(to_bytes("1;" + std::string(90, 'e'))));
+    REQUIRE_FALSE(parser.feed(to_bytes(std::string(9, 'e'))));
 }
 
 TEST_CASE("HttpResponseParser takes a close for the end where no length is said", "[net][http]") {
