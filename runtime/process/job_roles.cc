@@ -1,6 +1,7 @@
 #include "runtime/process/job_roles.h"
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -32,8 +33,12 @@ Status write_ports(const std::string& path, const Node& node, std::uint16_t cont
     return {};
 }
 
+// Whoever reads the output may go: a job that prints fails then, and not the process with all jobs.
+void outlive_readers() { std::signal(SIGPIPE, SIG_IGN); }
+
 Status start_jobmanager(Node& node, const cli::CommandLine& line, const Settings& settings,
                         const jobfile::ExpressionChecker* expressions) {
+    outlive_readers();
     MILLRACE_TRY_ASSIGN(const auto budget, jobmanager_budget_of(settings));
     std::vector<std::string> clusters;
     if (!line.kafka.empty()) {
@@ -52,6 +57,7 @@ Status start_jobmanager(Node& node, const cli::CommandLine& line, const Settings
 
 Status start_taskmanager(Node& node, const cli::CommandLine& line, const Settings& settings,
                          const net::Address& jobmanager) {
+    outlive_readers();
     MILLRACE_TRY_ASSIGN(const auto budget, budget_of(settings, 4));
     MILLRACE_TRY(node.start_taskmanager(line, settings, budget, jobmanager));
     fmt::print(stderr, "{}", budget.table());

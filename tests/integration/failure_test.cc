@@ -4,6 +4,9 @@
 #include <set>
 
 #include <catch2/catch.hpp>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/integration/click_events.h"
 #include "tests/integration/cluster.h"
@@ -131,6 +134,30 @@ TEST_CASE("a TaskManager serves the next JobManager after its own was killed", "
         "numbers", [](const JobProgress& now) { return now.steps.front().records_in > 1'000; });
     REQUIRE(cluster.progress("numbers").attempt == 1);
     REQUIRE(cluster.free_slots() == 0);
+}
+
+TEST_CASE("a TaskManager outlives those who read what jobs print", "[integration]") {
+    Cluster cluster({});
+    const std::string pipe = (cluster.folder() / "pipe").string();
+    REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+    const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    REQUIRE(reader >= 0);
+    auto taskmanager = Process::start(
+        {.argv = {"/bin/sh", "-c", "exec \"$0\" \"$@\" > \"$PIPE\"", MILLRACE_BINARY, "taskmanager",
+                  "--jobmanager", "127.0.0.1:" + std::to_string(cluster.control_port()), "-D",
+                  "taskmanager.memory.process.size=512m"},
+         .environment = {{"PIPE", pipe}}},
+        cluster.folder().path());
+    REQUIRE(taskmanager);
+    REQUIRE(support::eventually([&] { return cluster.taskmanagers().size() == 1; }));
+    ::close(reader);
+    cluster.submit(
+        "version: 1\nname: printer\nruntime: { restart: { give_up_after: 0 } }\n"
+        "sources:\n  rows: { type: generate, preset: sequence, limit: 10rows }\n"
+        "sinks:\n  out: { type: print, from: rows }\n");
+    cluster.wait_for_state("printer", "FAILED");
+    REQUIRE_THAT(cluster.progress("printer").last_failure, Contains("standard output"));
+    REQUIRE(taskmanager->running());
 }
 
 }  // namespace
