@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 
 #include <fmt/format.h>
 
@@ -14,6 +15,9 @@ namespace {
 
 using config::YamlEntry;
 using config::YamlNode;
+
+// Sections beside a key that are looked at for it: a file of wrong keys alone is read in time, too.
+constexpr std::size_t kSiblingsMax = 200;
 
 bool is_legal(const std::vector<LegalKey>& keys, std::string_view key) {
     return std::ranges::find(keys, key, &LegalKey::key) != keys.end();
@@ -54,7 +58,7 @@ std::string move_inside(const YamlEntry& entry, const YamlEntry& target) {
 
 // The section beside the key in which the key would be legal.
 std::optional<std::string> sibling_hint(const YamlEntry& entry, const KeyFrame& frame) {
-    for (const YamlEntry& sibling : frame.node->entries) {
+    for (const YamlEntry& sibling : frame.node->entries | std::views::take(kSiblingsMax)) {
         const auto key = std::ranges::find(*frame.keys, sibling.key, &LegalKey::key);
         const bool section = key != frame.keys->end() && !key->field->is_repeated() &&
                              key->field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
