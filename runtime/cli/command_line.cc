@@ -136,7 +136,8 @@ void add_jobmanager_flags(CLI::App& verb, CommandLine& line) {
         ->check(is_address())
         ->allow_extra_args(false);
     verb.add_option("--file-root", line.file_root,
-                    "Directory below which jobs may read and write files; none if absent.");
+                    "Directory below which jobs may read and write files; none if absent.")
+        ->check(CLI::ExistingDirectory);
     verb.add_option("--heartbeat-timeout-ms", line.heartbeat_timeout_ms,
                     "Silence after which a TaskManager is lost.")
         ->capture_default_str()

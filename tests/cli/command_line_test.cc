@@ -122,6 +122,8 @@ TEST_CASE("A word that a verb does not know is named, with the nearest flag", "[
         {{"run", "--layers=x", "f"}, "run has no flag --layers. Hint: did you mean `--layer`?"},
         {{"demo", "--zzz", "2s"},
          "demo has no flag --zzz. Hint: `millrace demo --help` shows its flags"},
+        {{"jobmanager", "--file-root", "/no/such"},
+         "jobmanager: --file-root: Directory does not exist: /no/such"},
         // Nobody connects to the process of `run` and `demo`, so neither asks where.
         {{"run", "--data", "x:1", "f"},
          "run has no flag --data. Hint: `millrace run --help` shows its flags"},
