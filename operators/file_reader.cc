@@ -85,7 +85,9 @@ Result<std::size_t> FileReader::inflate_into(std::span<char> into) {
         MILLRACE_TRY(refill());
         if (stream.avail_in == 0 && inflater_->input_ended) {
             if (!inflater_->in_member) return 0;
-            return fail(Code::kCorruption, "file {} ends inside its gzip data, after byte {}",
+            return fail(Code::kCorruption,
+                        "file {} ends inside its gzip data, after byte {}. Hint: if it is still "
+                        "being copied, copy it under another name and rename it then",
                         path_, offset_);
         }
         inflater_->in_member = true;
