@@ -25,7 +25,7 @@ constexpr std::array<http::verb, 6> kMethods{http::verb::get,   http::verb::head
 struct GrowingBody {
     using value_type = std::string;
 
-    // Named as Beast requires.
+    // NOLINTNEXTLINE(readability-identifier-naming): the name is Beast's.
     class reader {
       public:
         template <bool IsRequest, class Fields>

@@ -396,6 +396,7 @@ TEST_CASE("An unknown field is named, with the suggestion of whoever asks",
 TEST_CASE("All type mistakes are told at once, and each of them once", "[operators][expression]") {
     const auto expression = compiled("(ii + 1) * 2 > -jj and t > 5 and coalesce(ii, t) == 3");
     std::vector<std::string> messages;
+    messages.reserve(expression.faults.size());
     for (const ExpressionFault& fault : expression.faults) messages.push_back(fault.message);
     REQUIRE(messages == std::vector<std::string>{
                             "there is no field \"ii\"", "there is no field \"jj\"",
