@@ -3,24 +3,15 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
 #include <zlib.h>
 
+#include "operators/file_error.h"
+
 namespace millrace::operators {
-namespace {
-
-Code code_of(int error) {
-    if (error == ENOENT) return Code::kNotFound;
-    if (error == EACCES || error == EPERM) return Code::kPermissionDenied;
-    if (error == EISDIR || error == ENOTDIR || error == ENAMETOOLONG) return Code::kInvalidArgument;
-    return Code::kUnavailable;
-}
-
-}  // namespace
 
 struct FileReader::Inflater {
     z_stream stream{};
@@ -36,11 +27,11 @@ FileReader::~FileReader() { ::close(fd_); }
 
 Result<std::unique_ptr<FileReader>> FileReader::open(const std::string& path) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return fail(code_of(errno), "cannot read file {}: {}", path, std::strerror(errno));
+    if (fd < 0) return file_error("read", path);
     std::unique_ptr<FileReader> reader(new FileReader(path, fd));
     std::array<unsigned char, 2> magic{};
     const ssize_t got = ::pread(fd, magic.data(), magic.size(), 0);
-    if (got < 0) return fail(code_of(errno), "cannot read file {}: {}", path, std::strerror(errno));
+    if (got < 0) return file_error("read", path);
     ::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     if (got == 2 && magic[0] == 0x1f && magic[1] == 0x8b) {
         constexpr int kGzipOnly = 16 + MAX_WBITS;
@@ -62,8 +53,7 @@ Result<std::size_t> FileReader::read_file(std::span<char> into) {
     while (true) {
         const ssize_t got = ::read(fd_, into.data(), into.size());
         if (got >= 0) return static_cast<std::size_t>(got);
-        if (errno != EINTR)
-            return fail(code_of(errno), "cannot read file {}: {}", path_, std::strerror(errno));
+        if (errno != EINTR) return file_error("read", path_);
     }
 }
 
@@ -106,7 +96,7 @@ Result<std::size_t> FileReader::inflate_into(std::span<char> into) {
 Result<bool> FileReader::skip_to(std::uint64_t offset, std::size_t budget) {
     if (!is_gzip()) {
         if (::lseek(fd_, static_cast<off_t>(offset), SEEK_SET) < 0)
-            return fail(code_of(errno), "cannot seek in file {}: {}", path_, std::strerror(errno));
+            return file_error("seek in", path_);
         offset_ = offset;
         return true;
     }

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "operators/file_error.h"
 #include "operators/job_resources.h"
 #include "operators/sink_encoder.h"
 #include "proto/job.pb.h"
@@ -24,16 +25,6 @@ constexpr std::string_view kSection = "file";
 constexpr std::uint8_t kVersion = 2;
 // A version, the length, and whether the file has its name.
 constexpr std::size_t kSnapshotBytes = 1 + sizeof(std::uint64_t) + 1;
-
-std::unexpected<Error> fail_errno(std::string_view what, const std::string& path) {
-    const int error = errno;
-    const Code code = error == ENOENT                     ? Code::kNotFound
-                      : error == EACCES || error == EPERM ? Code::kPermissionDenied
-                      : error == EISDIR || error == ENOTDIR || error == ENAMETOOLONG
-                          ? Code::kInvalidArgument
-                          : Code::kUnavailable;
-    return fail(code, "cannot {} file {}: {}", what, path, std::strerror(error));
-}
 
 // Whether `path` still names the file behind `fd`: it may have been renamed while it was locked.
 bool is_named(int fd, const std::string& path) {
@@ -48,10 +39,10 @@ bool is_named(int fd, const std::string& path) {
 Result<std::shared_ptr<Descriptor>> lock_file(const std::string& path) {
     constexpr mode_t kMode = 0644;
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, kMode);
-    if (fd < 0) return fail_errno("write", path);
+    if (fd < 0) return file_error("write", path);
     auto file = std::make_shared<Descriptor>(fd, Descriptor::Ownership::kOwned);
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK) return fail_errno("lock", path);
+        if (errno != EWOULDBLOCK) return file_error("lock", path);
         file.reset();
     } else if (!is_named(fd, path)) {
         file.reset();
@@ -114,14 +105,14 @@ Result<bool> FileSink::open_file() {
 Status FileSink::begin_at_cut(std::shared_ptr<Descriptor> file) {
     const std::string path = partial();
     struct stat found{};
-    if (::fstat(file->get(), &found) != 0) return fail_errno("write", path);
+    if (::fstat(file->get(), &found) != 0) return file_error("write", path);
     if (static_cast<std::uint64_t>(found.st_size) < bytes_restored_)
         return fail(Code::kCorruption, "file {} has {} bytes, fewer than the snapshot's {}", path,
                     found.st_size, bytes_restored_);
     const auto length = static_cast<off_t>(bytes_restored_);
     if (found.st_size > length && ::ftruncate(file->get(), length) != 0)
-        return fail_errno("write", path);
-    if (::lseek(file->get(), length, SEEK_SET) < 0) return fail_errno("write", path);
+        return file_error("write", path);
+    if (::lseek(file->get(), length, SEEK_SET) < 0) return file_error("write", path);
     MILLRACE_TRY_ASSIGN(writer_, RowWriter::make(std::move(file), path, std::move(encoder_),
                                                  blocking_, waker_, *context_));
     return {};
@@ -155,7 +146,7 @@ Result<Progress> FileSink::on_end(Output&) {
     MILLRACE_TRY_ASSIGN(const bool done, synced());
     if (!done) return Progress::kBlocked;
     if (std::rename(partial().c_str(), final_path_.c_str()) != 0)
-        return fail_errno("rename to its final name the", partial());
+        return file_error("rename to its final name the", partial());
     is_shown_ = true;
     return Progress::kDone;
 }

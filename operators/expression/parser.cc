@@ -240,11 +240,6 @@ class Parser {
             MILLRACE_TRY(expression(kLoosest));
             MILLRACE_TRY(emit({.what = Syntax::kCoalesce, .place = place}));
         }
-        // A comma ends a value of YAML that stands in { } without quotes.
-        if (token_.kind == TokenKind::kEnd)
-            return unexpected(ExpressionFault{
-                place, "a parenthesis has no end",
-                "close it with ); inside { }, put the whole expression between single quotes"});
         return closed(place);
     }
 
@@ -255,11 +250,13 @@ class Parser {
         return closed(place);
     }
 
+    // In a job file, a comma ends a value that stands in { } without quotes.
     Parsed closed(TextPlace opened) {
         if (token_.is(")")) return advance();
         if (token_.kind == TokenKind::kEnd)
-            return unexpected(
-                ExpressionFault{opened, "a parenthesis has no end", "close it with )"});
+            return unexpected(ExpressionFault{
+                opened, "a parenthesis has no end",
+                "close it with ); inside { }, put the whole expression between single quotes"});
         return unexpected(surplus());
     }
 

@@ -269,7 +269,7 @@ void require_faults(std::initializer_list<Mistake> mistakes) {
 }
 
 constexpr std::string_view kAnyValue = "write a field, a number, a \"text\", true, false or null";
-constexpr std::string_view kUnendedCall =
+constexpr std::string_view kUnended =
     "close it with ); inside { }, put the whole expression between single quotes";
 constexpr std::string_view kAnyOperator = "put an operator between the values: and, or, ==, <, +";
 constexpr std::string_view kNames =
@@ -324,15 +324,15 @@ TEST_CASE("A mistake of grammar has its place and a fix", "[operators][expressio
          "write == to compare with something else"},
         {"yes == not no", 7, 3, "\"not\" cannot stand behind this operator",
          "put parentheses around it: (not a)"},
-        {"(i + 1", 0, 1, "a parenthesis has no end", "close it with )"},
+        {"(i + 1", 0, 1, "a parenthesis has no end", kUnended},
         {"i + 1)", 5, 1, "a parenthesis is closed that was not opened",
          "remove it, or open it with ("},
         {"(i, j)", 2, 1, "an operator is expected, not \",\"", kAnyOperator},
         {"abs(i)", 0, 3, "there is no function \"abs\"", "coalesce(a, b) is the only function"},
         {"coalesce()", 0, 8, "coalesce needs two values or more", "write coalesce(field, 0)"},
         {"coalesce(i)", 0, 8, "coalesce needs two values or more", "write coalesce(field, 0)"},
-        {"coalesce(i, j", 0, 8, "a parenthesis has no end", kUnendedCall},
-        {"coalesce(i", 0, 8, "a parenthesis has no end", kUnendedCall},
+        {"coalesce(i, j", 0, 8, "a parenthesis has no end", kUnended},
+        {"coalesce(i", 0, 8, "a parenthesis has no end", kUnended},
     });
 }
 
