@@ -33,6 +33,27 @@ TrainStep step_for(const std::vector<SharedModel*>& models) {
     return TrainStep(std::move(targets), kLabelColumn, data::Kind::kFloat32);
 }
 
+// The first and the second of two steps that train the same models, open.
+struct TwoSteps {
+    TwoSteps(LearningWorld& world, const std::vector<SharedModel*>& models)
+        : first_seat(world.seat(0, 2)),
+          second_seat(world.seat(1, 2)),
+          first(step_for(models)),
+          second(step_for(models)) {
+        MILLRACE_CHECK(first.open(first_seat->context).has_value());
+        MILLRACE_CHECK(second.open(second_seat->context).has_value());
+    }
+    ~TwoSteps() {
+        second.close();
+        first.close();
+    }
+
+    std::unique_ptr<Seat> first_seat;
+    std::unique_ptr<Seat> second_seat;
+    TrainStep first;
+    TrainStep second;
+};
+
 TEST_CASE("A train step teaches each of its models every row once", "[learning]") {
     ManualClock clock;
     LearningWorld world(clock);
@@ -125,12 +146,8 @@ TEST_CASE("Train steps that wait for room in each other's models let each other 
         options.is_evaluated = true;  // And nobody takes what was scored.
         models.push_back(&world.add_model(std::move(options)));
     }
-    const auto seat = world.seat(0, 2);
-    const auto other = world.seat(1, 2);
-    TrainStep here = step_for(models);
-    TrainStep there = step_for(models);
-    REQUIRE(here.open(seat->context));
-    REQUIRE(there.open(other->context));
+    TwoSteps steps(world, models);
+    auto& [seat, other, here, there] = steps;
     const auto batch = click_batch(seat->batches, clicks(1, 0, 1));
     Kept output;
     for (std::uint32_t i = 0; i < SharedModel::kItems; ++i)
@@ -144,20 +161,14 @@ TEST_CASE("Train steps that wait for room in each other's models let each other 
     REQUIRE(*here.process(batch, 0, output) == Progress::kBlocked);
     std::thread([&] { REQUIRE(*there.process(batch, 0, output) == Progress::kBlocked); }).join();
     CHECK(seat->bell.rings() + other->bell.rings() == rings);
-    here.close();
-    there.close();
 }
 
 TEST_CASE("A train step that applies in the writer's place sees to what is due", "[learning]") {
     ManualClock clock;
     LearningWorld world(clock);
     SharedModel& model = world.add_model(click_options("ctr", 2));
-    const auto seat = world.seat(0, 2);
-    const auto other = world.seat(1, 2);
-    TrainStep writer = step_for({&model});
-    TrainStep step = step_for({&model});
-    REQUIRE(writer.open(seat->context));
-    REQUIRE(step.open(other->context));
+    TwoSteps steps(world, {&model});
+    auto& [seat, other, writer, step] = steps;
     const auto batch = click_batch(other->batches, clicks(1, 0, 5));
     Kept output;
     // The writer applies once, here; then it sleeps, with nothing due.
@@ -193,8 +204,6 @@ TEST_CASE("A train step that applies in the writer's place sees to what is due",
         REQUIRE(seat->bell.rings() == rings + 1);
         REQUIRE(writer.next_tick() == due - 100ms + SharedModel::kQuiet);
     }
-    step.close();
-    writer.close();
 }
 
 TEST_CASE("A train step on another thread than the writer's rings it and sees to nothing",
@@ -202,12 +211,8 @@ TEST_CASE("A train step on another thread than the writer's rings it and sees to
     ManualClock clock;
     LearningWorld world(clock);
     SharedModel& model = world.add_model(click_options("ctr", 2));
-    const auto seat = world.seat(0, 2);
-    const auto other = world.seat(1, 2);
-    TrainStep writer = step_for({&model});
-    TrainStep step = step_for({&model});
-    REQUIRE(writer.open(seat->context));
-    REQUIRE(step.open(other->context));
+    TwoSteps steps(world, {&model});
+    auto& [seat, other, writer, step] = steps;
     const auto batch = click_batch(other->batches, clicks(1, 0, 5));
     Kept output;
     REQUIRE(*writer.process(batch, 0, output) == Progress::kDone);
@@ -220,8 +225,6 @@ TEST_CASE("A train step on another thread than the writer's rings it and sees to
     REQUIRE(writer.next_tick() == TimePoint::min());
     REQUIRE(writer.on_tick(output));
     REQUIRE(model.table().counts().learned == 10);
-    step.close();
-    writer.close();
 }
 
 // Steps of one model, stepped by two threads as workers do: on a ring, on a tick, on a batch.
