@@ -5,21 +5,14 @@
 #include "runtime/base/check.h"
 
 namespace millrace::jobmanager {
-namespace {
-
-bool has(const std::vector<proto::SplitAssignment>& splits, const std::string& name) {
-    return std::ranges::any_of(
-        splits, [&](const proto::SplitAssignment& split) { return split.name() == name; });
-}
-
-}  // namespace
 
 Result<std::vector<proto::SplitAssignment>> SplitPlan::add(
     std::int32_t source, std::vector<proto::SplitAssignment> found) {
-    std::vector<proto::SplitAssignment>& known = by_source_[source];
+    Known& known = by_source_[source];
     std::vector<proto::SplitAssignment> added;
+    std::unordered_set<std::string> new_names;
     for (proto::SplitAssignment& split : found) {
-        if (!has(known, split.name()) && !has(added, split.name()))
+        if (!known.names.contains(split.name()) && new_names.insert(split.name()).second)
             added.push_back(std::move(split));
     }
     if (static_cast<std::size_t>(next_index_) + added.size() > kSplitsMax) {
@@ -29,15 +22,16 @@ Result<std::vector<proto::SplitAssignment>> SplitPlan::add(
     }
     for (proto::SplitAssignment& split : added) {
         split.set_index(next_index_++);
-        known.push_back(split);
+        known.splits.push_back(split);
     }
+    known.names.merge(new_names);
     return added;
 }
 
 const std::vector<proto::SplitAssignment>& SplitPlan::splits_of(std::int32_t source) const {
     static const std::vector<proto::SplitAssignment> none;
     const auto found = by_source_.find(source);
-    return found == by_source_.end() ? none : found->second;
+    return found == by_source_.end() ? none : found->second.splits;
 }
 
 std::vector<proto::SourceSplits> SplitPlan::assign(const graph::JobGraph& graph,
@@ -59,9 +53,8 @@ std::vector<proto::SourceSplits> SplitPlan::assign(
     }
     const auto& known = splits_of(root.declared);
     for (const proto::SplitAssignment& split : part) {
-        const auto place = std::find_if(
-            known.begin(), known.end(),
-            [&](const proto::SplitAssignment& other) { return other.index() == split.index(); });
+        const auto place =
+            std::ranges::lower_bound(known, split.index(), {}, &proto::SplitAssignment::index);
         const auto number = static_cast<std::uint32_t>(place - known.begin());
         *all[number % parallelism].add_splits() = split;
     }

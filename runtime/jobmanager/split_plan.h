@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "proto/control.pb.h"
@@ -42,7 +43,12 @@ class SplitPlan {
     [[nodiscard]] const std::vector<proto::SplitAssignment>& splits_of(std::int32_t source) const;
 
   private:
-    std::map<std::int32_t, std::vector<proto::SplitAssignment>> by_source_;
+    struct Known {
+        std::vector<proto::SplitAssignment> splits;  // By index, which only grows.
+        std::unordered_set<std::string> names;
+    };
+
+    std::map<std::int32_t, Known> by_source_;
     std::int32_t next_index_ = 0;
 };
 

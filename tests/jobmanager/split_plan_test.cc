@@ -74,22 +74,39 @@ TEST_CASE("SplitPlan leaves subtasks without a split when there are too few",
     REQUIRE(names_of(all[1]).empty());
 }
 
-TEST_CASE("SplitPlan refuses more splits than a job may have", "[jobmanager][split_plan]") {
-    // One source each, since finding a known name takes longer the more a source has.
-    constexpr std::size_t kEach = 100;
+// Comparing each split with every other one would take most of a minute here.
+TEST_CASE("SplitPlan takes and shares out as many splits as a job may have",
+          "[jobmanager][split_plan]") {
+    const auto graph = graph::plan(copy_job("copy", 3));
+    REQUIRE(graph);
+    std::vector<std::string> names(kSplitsMax);
+    for (std::size_t i = 0; i < names.size(); ++i) names[i] = "rows/" + std::to_string(i);
     SplitPlan plan;
-    for (std::size_t source = 0; source < kSplitsMax / kEach; ++source) {
-        const bool is_last = source + 1 == kSplitsMax / kEach;
-        std::vector<std::string> names(kEach - (is_last ? 1 : 0));
-        for (std::size_t i = 0; i < names.size(); ++i) names[i] = std::to_string(i);
-        REQUIRE(plan.add(static_cast<std::int32_t>(source), splits_named(names)));
-    }
+    REQUIRE(plan.add(0, splits_named({names[0], names[1]})));
+    const auto rest = plan.add(0, splits_named(names));
+    REQUIRE(rest);
+    REQUIRE(rest->size() == kSplitsMax - 2);
+    // Every later look finds the same ones again.
+    REQUIRE(plan.add(0, splits_named(names))->empty());
+    const auto all = plan.assign(*graph, 0, *rest);
+    REQUIRE(all.size() == 3);
+    CHECK(all[0].splits_size() == 33'333);  // Without number 0.
+    CHECK(all[1].splits_size() == 33'332);  // Without number 1.
+    CHECK(all[2].splits_size() == 33'333);
+    CHECK(all[0].splits(33'332).name() == "rows/99999");
+}
+
+TEST_CASE("SplitPlan refuses more splits than a job may have", "[jobmanager][split_plan]") {
+    std::vector<std::string> names(kSplitsMax - 1);
+    for (std::size_t i = 0; i < names.size(); ++i) names[i] = std::to_string(i);
+    SplitPlan plan;
+    REQUIRE(plan.add(0, splits_named(names)));
     const auto refused = plan.add(0, splits_named({"the last", "one more"}));
     REQUIRE_FALSE(refused);
     REQUIRE(refused.error().code == Code::kResourceExhausted);
     REQUIRE_THAT(refused.error().message, Catch::Contains("100000"));
     // None of them was taken, so that the one that fits still is new.
-    REQUIRE(plan.splits_of(0).size() == kEach);
+    REQUIRE(plan.splits_of(0).size() == kSplitsMax - 1);
     const auto fits = plan.add(0, splits_named({"the last"}));
     REQUIRE(fits);
     REQUIRE(fits->size() == 1);
