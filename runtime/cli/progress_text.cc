@@ -23,12 +23,13 @@ std::size_t longest_name(const json::array& entries, std::size_t at_least) {
 
 // The row, and below it what keeps the step from going on: it is longer than any column.
 std::string step_text(const json::value& step, std::size_t name_width) {
-    std::string text = fmt::format(
-        "  {:<{}} {:>3} {:>13} {:>13} {:>9} {:>5.0f} % {:>5.0f} %\n", text_at(step, "name"),
-        name_width, number_at(step, "parallelism"), number_at(step, "records-in"),
-        number_at(step, "records-out"), number_at(step, "pending-records"),
-        static_cast<double>(number_at(step, "busy-ms-per-second-max")) / 10,
-        static_cast<double>(number_at(step, "back-pressured-ms-per-second-max")) / 10);
+    std::string text =
+        fmt::format("  {:<{}} {:>3} {:>11} {:>11} {:>8} {:>9} {:>5.0f} % {:>5.0f} %\n",
+                    text_at(step, "name"), name_width, number_at(step, "parallelism"),
+                    number_at(step, "records-in"), number_at(step, "records-out"),
+                    number_at(step, "records-rejected"), number_at(step, "pending-records"),
+                    static_cast<double>(number_at(step, "busy-ms-per-second-max")) / 10,
+                    static_cast<double>(number_at(step, "back-pressured-ms-per-second-max")) / 10);
     const std::string trouble = text_at(step, "trouble");
     if (!trouble.empty()) text += fmt::format("    trouble: {}\n", trouble);
     return text;
@@ -64,8 +65,8 @@ std::string progress_text(const json::value& progress) {
     if (!missing.empty()) text += fmt::format("waits for room: {}\n", missing);
     const json::array& steps = list_at(progress, "steps");
     const std::size_t step_width = longest_name(steps, kNameTitle.size());
-    text += fmt::format("  {:<{}} {:>3} {:>13} {:>13} {:>9} {:>7} {:>7}\n", kNameTitle, step_width,
-                        "P", "IN", "OUT", "LAG", "BUSY", "BLOCKED");
+    text += fmt::format("  {:<{}} {:>3} {:>11} {:>11} {:>8} {:>9} {:>7} {:>7}\n", kNameTitle,
+                        step_width, "P", "IN", "OUT", "BAD", "LAG", "BUSY", "BLOCKED");
     for (const json::value& step : steps) text += step_text(step, step_width);
     const json::array& models = list_at(progress, "models");
     const std::size_t model_width = longest_name(models, 0);

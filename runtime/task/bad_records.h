@@ -33,9 +33,13 @@ class BadRecordPolicy {
     // An Error fails the task: the limit is passed.
     virtual Status on_bad_record(std::string_view step, const operators::Rejection& rejection,
                                  TimePoint now) = 0;
-    // A source came to its end, and every record that it read, `bad` > 0 of them, was bad. An Error
-    // fails the task.
-    virtual Status on_all_bad(std::string_view /*step*/, std::uint64_t /*bad*/) { return {}; }
+    // A subtask of source `step` will run here. All of them are added before the first one runs.
+    virtual void add_source(std::string_view /*step*/) {}
+    // A subtask of source `step` came to its end. An Error fails the task.
+    virtual Status on_source_end(std::string_view /*step*/, std::uint64_t /*good*/,
+                                 std::uint64_t /*bad*/) {
+        return {};
+    }
 };
 
 // The share of bad records among all of the last minute.
@@ -102,8 +106,9 @@ class BadRecords {
     void on_records_read(std::uint64_t records, TimePoint now) {
         policy_.on_records_read(records, now);
     }
-    Status on_all_bad(std::string_view step, std::uint64_t bad) {
-        return policy_.on_all_bad(step, bad);
+    void add_source(std::string_view step) { policy_.add_source(step); }
+    Status on_source_end(std::string_view step, std::uint64_t good, std::uint64_t bad) {
+        return policy_.on_source_end(step, good, bad);
     }
     [[nodiscard]] ErrorRows* errors() { return errors_.get(); }
     [[nodiscard]] const ErrorRows* errors() const { return errors_.get(); }

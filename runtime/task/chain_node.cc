@@ -72,6 +72,7 @@ ChainNode::ChainNode(std::unique_ptr<operators::Source> source,
     MILLRACE_CHECK((source != nullptr) != (step != nullptr));
     if (source != nullptr) {
         operator_ = std::move(source);
+        commons_.bad_records.add_source(name());
     } else {
         operator_ = std::move(step);
     }
@@ -153,8 +154,7 @@ Status ChainNode::pass_on(const data::Element& control) {
 }
 
 Status ChainNode::judge_end() {
-    if (rows_out() > 0 || rows_rejected() == 0) return {};
-    return commons_.bad_records.on_all_bad(name(), rows_rejected());
+    return commons_.bad_records.on_source_end(name(), rows_out(), rows_rejected());
 }
 
 Status ChainNode::take_failure() {

@@ -83,7 +83,7 @@ class ChainNode final : public operators::Output {
     Status pass_on(const data::Element& control);
     // The same, but to the operators of this chain only.
     void pass_to_children(const data::Element& control);
-    // Fails when this source has ended and all that it read was bad.
+    // Of a source that has ended: fails when too much of what it read was bad.
     Status judge_end();
     // The first error since the last call; forgets it, and how much was emitted.
     Status take_failure();

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "runtime/base/check.h"
 #include "runtime/base/log.h"
 
 namespace millrace::taskmanager {
@@ -27,7 +28,8 @@ Status SharedBadRecords::on_bad_record(std::string_view step, const operators::R
                                        TimePoint now) {
     const MutexLock lock(mutex_);
     share_.add(0, 1, now);
-    if (++total_ == 1) note_first(step, rejection);
+    ++total_;
+    note_first(step, rejection);
     const bool is_enough = stop_if_over_ == 0 || share_.all(now) >= kRecordsMin;
     const double share = share_.share(now);
     if (!is_enough || share <= stop_if_over_) return {};
@@ -41,21 +43,38 @@ Status SharedBadRecords::on_bad_record(std::string_view step, const operators::R
 }
 
 void SharedBadRecords::note_first(std::string_view step, const operators::Rejection& rejection) {
-    first_ = text_of(rejection);
+    const auto source = sources_.find(step);
+    if (source != sources_.end() && source->second.first_bad.empty())
+        source->second.first_bad = text_of(rejection);
+    if (total_ > 1) return;
     log::warn(
         "job {}: {}: a bad record, the first of this attempt: {}. Sinks with `from: errors` "
         "take them all",
-        job_, step, first_);
+        job_, step, text_of(rejection));
 }
 
-Status SharedBadRecords::on_all_bad(std::string_view step, std::uint64_t bad) {
+void SharedBadRecords::add_source(std::string_view step) {
     const MutexLock lock(mutex_);
-    if (stop_if_over_ >= 1) return {};
+    ++sources_[std::string(step)].running;
+}
+
+Status SharedBadRecords::on_source_end(std::string_view step, std::uint64_t good,
+                                       std::uint64_t bad) {
+    const MutexLock lock(mutex_);
+    const auto found = sources_.find(step);
+    MILLRACE_CHECK(found != sources_.end() && found->second.running > 0);
+    SourceCounts& source = found->second;
+    source.good += good;
+    source.bad += bad;
+    if (--source.running > 0 || source.bad == 0) return {};
+    const std::uint64_t all = source.good + source.bad;
+    const double share = static_cast<double>(source.bad) / static_cast<double>(all);
+    if (share <= stop_if_over_) return {};
     return fail(Code::kInvalidArgument,
-                "{}: all records that it read, {} of them, are bad; the first one is {}. Hint: "
-                "correct its `format`, `header` or `schema`, or the data; with "
-                "runtime.on_bad_record.stop_if_over at 100% such a job ends well",
-                step, bad, first_);
+                "{}: {} of the {} records that it read are bad ({:.2f} %), more than stop_if_over "
+                "allows ({:g} %); the first one is {}. Hint: correct its `format`, `header` or "
+                "`schema`, or the data, or raise runtime.on_bad_record.stop_if_over",
+                step, source.bad, all, share * 100, stop_if_over_ * 100, source.first_bad);
 }
 
 std::uint64_t SharedBadRecords::total() const {

@@ -1,15 +1,18 @@
-// Counts a job's bad records in one TaskManager and stops the job when their share is too high.
-// The first one is logged with its place and cause; it is often the same for all.
+// Counts a job's bad records in one TaskManager and stops the job when their share is too high: of
+// the last minute, once there are enough records to tell, and of all that a source has read when
+// its last subtask here ends, however few they were. The first bad record is logged with its place
+// and cause; it is often the same for all.
 //
 // Threads:    any; one lock a batch of good records, or a bad record.
 // Ownership:  shared by the tasks of one attempt.
-// Limits:     none grow: counts of the last minute.
-// Failure:    on_bad_record() answers kInvalidArgument once the share is passed; on_all_bad() too,
-//             however few they were.
+// Limits:     none grow: counts of the last minute, and of each source.
+// Failure:    on_bad_record() and on_source_end() answer kInvalidArgument when the share is passed.
 
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,11 +34,21 @@ class SharedBadRecords final : public task::BadRecordPolicy {
     void on_records_read(std::uint64_t records, TimePoint now) override MILLRACE_EXCLUDES(mutex_);
     Status on_bad_record(std::string_view step, const operators::Rejection& rejection,
                          TimePoint now) override MILLRACE_EXCLUDES(mutex_);
-    Status on_all_bad(std::string_view step, std::uint64_t bad) override MILLRACE_EXCLUDES(mutex_);
+    void add_source(std::string_view step) override MILLRACE_EXCLUDES(mutex_);
+    // REQUIRES: add_source(step) for each subtask that ends.
+    Status on_source_end(std::string_view step, std::uint64_t good, std::uint64_t bad) override
+        MILLRACE_EXCLUDES(mutex_);
     // Since the attempt began.
     [[nodiscard]] std::uint64_t total() const MILLRACE_EXCLUDES(mutex_);
 
   private:
+    struct SourceCounts {
+        std::uint32_t running = 0;  // Subtasks that have not ended.
+        std::uint64_t good = 0;     // Of those that have.
+        std::uint64_t bad = 0;
+        std::string first_bad = {};  // Where it was, and why.
+    };
+
     void note_first(std::string_view step, const operators::Rejection& rejection)
         MILLRACE_REQUIRES(mutex_);
 
@@ -44,7 +57,7 @@ class SharedBadRecords final : public task::BadRecordPolicy {
     mutable Mutex mutex_;
     task::BadRecordShare share_ MILLRACE_GUARDED_BY(mutex_);
     std::uint64_t total_ MILLRACE_GUARDED_BY(mutex_) = 0;
-    std::string first_ MILLRACE_GUARDED_BY(mutex_);  // Where the first one was, and why.
+    std::map<std::string, SourceCounts, std::less<>> sources_ MILLRACE_GUARDED_BY(mutex_);
 };
 
 }  // namespace millrace::taskmanager

@@ -11,21 +11,22 @@ std::string text_of(const std::string& json) { return progress_text(boost::json:
 
 TEST_CASE("describe aligns its columns behind the longest name and puts trouble on its own line",
           "[cli][progress_text]") {
-    REQUIRE(text_of(R"({"jid":"0a","name":"clicks","state":"RUNNING","attempt":2,"restarts":1,
+    REQUIRE(
+        text_of(R"({"jid":"0a","name":"clicks","state":"RUNNING","attempt":2,"restarts":1,
         "last-failure":"TaskManager tm-1 is lost","waits-for":null,"steps":[
         {"name":"read -> a_name_longer_than_others","parallelism":4,"records-in":7,"records-out":6,
-         "pending-records":1,"busy-ms-per-second-max":120.0,
+         "records-rejected":3,"pending-records":1,"busy-ms-per-second-max":120.0,
          "back-pressured-ms-per-second-max":0,"trouble":"no broker"},
         {"name":"out","parallelism":16,"records-in":6,"records-out":6}],"models":[]})") ==
-            "job clicks (0a)  RUNNING  attempt 2, 1 restart\n"
-            "last failure: TaskManager tm-1 is lost\n"
-            "  STEP                                P            IN           OUT       LAG    BUSY "
-            "BLOCKED\n"
-            "  read -> a_name_longer_than_others   4             7             6         1    12 % "
-            "    0 %\n"
-            "    trouble: no broker\n"
-            "  out                                16             6             6         0     0 % "
-            "    0 %\n");
+        "job clicks (0a)  RUNNING  attempt 2, 1 restart\n"
+        "last failure: TaskManager tm-1 is lost\n"
+        "  STEP                                P          IN         OUT      BAD       LAG    "
+        "BUSY BLOCKED\n"
+        "  read -> a_name_longer_than_others   4           7           6        3         1    "
+        "12 %     0 %\n"
+        "    trouble: no broker\n"
+        "  out                                16           6           6        0         0     "
+        "0 %     0 %\n");
 }
 
 TEST_CASE("describe shows a model's quality only where it is measured", "[cli][progress_text]") {

@@ -95,13 +95,18 @@ class CountingPolicy final : public task::BadRecordPolicy {
     void on_records_read(std::uint64_t records, TimePoint) override { read += records; }
     Status on_bad_record(std::string_view step, const operators::Rejection& rejection,
                          TimePoint) override;
-    Status on_all_bad(std::string_view step, std::uint64_t) override {
-        return fail(Code::kInvalidArgument, "{}: all bad", step);
+    void add_source(std::string_view) override { ++sources; }
+    Status on_source_end(std::string_view step, std::uint64_t good,
+                         std::uint64_t bad_ones) override {
+        --sources;
+        if (bad_ones == 0) return {};
+        return fail(Code::kInvalidArgument, "{}: {} good, {} bad", step, good, bad_ones);
     }
 
     std::uint64_t read = 0;
     std::uint64_t bad = 0;
     std::uint64_t bad_max = 1'000'000;
+    int sources = 0;  // That have not ended.
 };
 
 class TaskWorld {

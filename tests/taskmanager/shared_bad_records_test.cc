@@ -46,23 +46,67 @@ TEST_CASE("SharedBadRecords says nothing before it has seen enough", "[taskmanag
     REQUIRE_THAT(stopped.error().message, Contains("11 of the last minute's 1000"));
 }
 
-TEST_CASE("SharedBadRecords fails when nothing but bad records was read, however few",
+TEST_CASE("SharedBadRecords judges all that a source read when it ends, however few",
           "[taskmanager][bad_records]") {
     SharedBadRecords records("ctr", 0.01);
+    records.add_source("rows");
+    records.on_records_read(197, kBegin);
     for (int i = 0; i < 3; ++i) REQUIRE(reject(records));
-    const Status stopped = records.on_all_bad("rows", 3);
-    REQUIRE_FALSE(stopped);
-    CHECK(stopped.error().code == Code::kInvalidArgument);
-    REQUIRE_THAT(stopped.error().message, Contains("rows: all records that it read, 3 of them") &&
-                                              Contains("record 77 of clicks/3") &&
-                                              Contains("not an object. Hint"));
+    SECTION("with good ones among them") {
+        const Status stopped = records.on_source_end("rows", 197, 3);
+        REQUIRE_FALSE(stopped);
+        CHECK(stopped.error().code == Code::kInvalidArgument);
+        REQUIRE_THAT(stopped.error().message,
+                     Contains("rows: 3 of the 200 records that it read are bad (1.50 %)") &&
+                         Contains("allows (1 %)") && Contains("record 77 of clicks/3") &&
+                         Contains("not an object. Hint") && Contains("stop_if_over"));
+    }
+    SECTION("all of them bad") {
+        const Status stopped = records.on_source_end("rows", 0, 3);
+        REQUIRE_FALSE(stopped);
+        REQUIRE_THAT(stopped.error().message, Contains("3 of the 3 records that it read"));
+    }
+    SECTION("the share that it was given, and not more") {
+        REQUIRE(records.on_source_end("rows", 297, 3));
+    }
+}
+
+TEST_CASE("SharedBadRecords judges a source when the last of its subtasks ends",
+          "[taskmanager][bad_records]") {
+    SharedBadRecords records("ctr", 0.01);
+    for (int i = 0; i < 3; ++i) records.add_source("rows");
+    records.add_source("others");
+    for (int i = 0; i < 2; ++i) REQUIRE(reject(records));
+    REQUIRE(records.on_source_end("rows", 0, 2));
+    REQUIRE(records.on_source_end("others", 10'000, 0));
+    REQUIRE(records.on_source_end("rows", 90, 0));
+    SECTION("and finds too many bad") {
+        const Status stopped = records.on_source_end("rows", 8, 0);
+        REQUIRE_FALSE(stopped);
+        REQUIRE_THAT(stopped.error().message, Contains("2 of the 100 records"));
+    }
+    SECTION("and finds that those of a small part are few in all") {
+        REQUIRE(records.on_source_end("rows", 200, 0));
+    }
+}
+
+TEST_CASE("SharedBadRecords names the first bad record of the source that it judges",
+          "[taskmanager][bad_records]") {
+    SharedBadRecords records("ctr", 0.01);
+    records.add_source("others");
+    records.add_source("rows");
+    REQUIRE(records.on_bad_record("others", {.message = "wrong", .split = "first"}, kBegin));
+    REQUIRE(reject(records));
+    REQUIRE_THAT(records.on_source_end("rows", 0, 1).error().message,
+                 Contains("record 77 of clicks/3") && !Contains("wrong"));
 }
 
 TEST_CASE("SharedBadRecords lets a job end whose records may all be bad",
           "[taskmanager][bad_records]") {
     SharedBadRecords records("ctr", 1);
+    records.add_source("rows");
     REQUIRE(reject(records));
-    REQUIRE(records.on_all_bad("rows", 1));
+    REQUIRE(records.on_source_end("rows", 0, 1));
 }
 
 TEST_CASE("SharedBadRecords allows exactly the share that it was given",

@@ -233,6 +233,7 @@ TEST_CASE("REST shows what the tasks and models of a job report", "[web]") {
     task.set_records_in(42);
     task.set_records_out(3);
     task.set_records_written(40);
+    task.set_records_rejected(5);
     task.set_trouble("no broker answers");
     proto::ModelReport& model = *message.mutable_heartbeat()->add_models();
     model.set_job_id(id);
@@ -259,6 +260,7 @@ TEST_CASE("REST shows what the tasks and models of a job report", "[web]") {
     const json::value step = world.get("/jobs/copy/progress").at("steps").at(0);
     CHECK(step.at("records-in") == 42);
     CHECK(step.at("records-out") == 43);
+    CHECK(step.at("records-rejected") == 5);
     CHECK(step.at("is-source") == true);
     CHECK(world.get("/taskmanagers/a/memory").at("regions").at(0).at("used") == 7);
     CHECK(world.get("/jobs/copy").at("vertices").at(0).at("metrics").at("read-records") == 42);
