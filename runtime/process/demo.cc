@@ -97,7 +97,7 @@ cli::ExitCode run_demo(const cli::CommandLine& line, const jobfile::ExpressionCh
     }
     if (Status written = write_address(line.port_file, connection.brokers); !written)
         return exit_with(written.error());
-    fmt::print(stderr, "{} Kafka  {}   (ad_clicks, ad_predictions, ad_quality, ctr_dlq)\n",
+    fmt::print(stderr, "{} Kafka  {} (ad_clicks, ad_predictions, ad_quality, ctr_dlq)\n",
                broker != nullptr ? "embedded" : "real", connection.brokers);
     const SystemClock clock;
     const FirstRecord first(connection, "ad_predictions", clock);

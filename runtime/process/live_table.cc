@@ -1,6 +1,8 @@
 #include "runtime/process/live_table.h"
 
 #include <algorithm>
+#include <map>
+#include <string_view>
 
 #include <fmt/core.h>
 #include <sys/ioctl.h>
@@ -34,17 +36,45 @@ Sums sums_of(const jobmanager::JobEntry& entry) {
     return sums;
 }
 
-std::string model_line(const proto::ModelReport& model) {
-    std::string text = fmt::format("  {:<12} version {:<6} learned {}", model.model(),
-                                   model.version(), model.rows_learned());
-    if (model.has_logloss() && model.has_logloss_baseline()) {
-        text += fmt::format("  logloss {:.4f} (base rate {:.4f})", model.logloss(),
-                            model.logloss_baseline());
+std::string figure(bool is_known, double value, int digits) {
+    return is_known ? fmt::format("{:.{}f}", value, digits) : "-";
+}
+
+// A row a model; nothing without models. With names of up to 20 letters it fits 80 columns.
+std::string model_rows(const jobmanager::JobEntry& entry) {
+    constexpr auto kRow = "  {:<{}}{:>8}{:>11}{:>9}{:>11}{:>7}{:>11}\n";
+    if (entry.models.empty()) return "";
+    std::size_t width = std::string_view("MODEL").size();
+    for (const auto& [name, model] : entry.models) width = std::max(width, name.size());
+    std::string rows = fmt::format(kRow, "MODEL", width, "VERSION", "LEARNED", "LOGLOSS",
+                                   "BASE RATE", "AUC", "PRED/REAL");
+    for (const auto& [name, model] : entry.models) {
+        rows += fmt::format(kRow, name, width, model.version(), model.rows_learned(),
+                            figure(model.has_logloss(), model.logloss(), 4),
+                            figure(model.has_logloss_baseline(), model.logloss_baseline(), 4),
+                            figure(model.has_auc(), model.auc(), 3),
+                            figure(model.has_calibration(), model.calibration(), 2));
     }
-    if (model.has_auc()) text += fmt::format("  AUC {:.3f}", model.auc());
-    if (model.has_calibration())
-        text += fmt::format("  predicted/real {:.2f}", model.calibration());
-    return text + "\n";
+    return rows;
+}
+
+// Which steps found them, and where they went; nothing without bad records.
+std::string bad_line(const jobmanager::JobEntry& entry) {
+    std::map<std::string, std::uint64_t> counts;
+    for (const auto& [key, report] : entry.reports) {
+        if (report.records_rejected() == 0) continue;
+        counts[entry.master.graph().vertices[key.first].name] += report.records_rejected();
+    }
+    if (counts.empty()) return "";
+    std::string text;
+    for (const auto& [step, count] : counts)
+        text += fmt::format("{}{} in {}", text.empty() ? "" : ", ", count, step);
+    std::string sinks;
+    for (const proto::Sink& sink : entry.job.sinks()) {
+        if (sink.from() == "errors") sinks += (sinks.empty() ? "" : ", ") + sink.name();
+    }
+    return fmt::format("  bad records: {}; {}\n", text,
+                       sinks.empty() ? "dropped: no sink has `from: errors`" : "sent to " + sinks);
 }
 
 // 0 when it is not known.
@@ -82,12 +112,13 @@ std::string LiveTable::text_of(const jobmanager::JobEntry& entry) {
     rows_drawn_ = sums.read;
     drawn_at_ = now;
     std::string text =
-        fmt::format("{:>6.0f} s  {:<10} {:>9.0f} events/s  {:>11} read  lag {:<8} bad {}\n",
+        fmt::format("{:>5.0f} s  {:<10} {:>8.0f} events/s  {:>10} read  lag {:<7} bad {}\n",
                     std::chrono::duration<double>(now - began_).count(),
                     to_string(entry.master.state()), rate, sums.read, sums.lag, sums.rejected);
     if (!entry.master.missing_room().empty())
         text += fmt::format("  waits for room: {}\n", entry.master.missing_room());
-    for (const auto& [name, model] : entry.models) text += model_line(model);
+    text += bad_line(entry);
+    text += model_rows(entry);
     for (const auto& [key, report] : entry.reports) {
         // Subtasks often share one cause.
         if (!report.trouble().empty() && !text.contains(report.trouble()))

@@ -69,5 +69,65 @@ TEST_CASE("run ends with the mean rate of the whole run", "[integration]") {
     REQUIRE(std::stod(run.errors.substr(last + std::string("FINISHED").size())) > 1'000);
 }
 
+// A job that reads 450 good records and 50 bad ones, whose share may be `share`.
+support::Finished run_with_bad_records(const std::string& share, const std::string& more_sinks) {
+    const support::TempDir folder;
+    std::string rows;
+    for (int i = 0; i < 500; ++i) rows += i % 10 == 0 ? "{\"x\":\"a\"}\n" : "{\"x\":1}\n";
+    const std::string input = folder.write("rows.jsonl", rows).string();
+    return millrace({"run", folder
+                                .write("job.yaml",
+                                       "version: 1\nname: few\nruntime: { on_bad_record: { "
+                                       "stop_if_over: " +
+                                           share +
+                                           " } }\nschemas: { row: { x: int64 } }\nsources:\n"
+                                           "  rows: { type: file, path: " +
+                                           input +
+                                           ", format: json, schema: row }\nsinks:\n"
+                                           "  out: { type: discard, from: rows }\n" +
+                                           more_sinks)
+                                .string()});
+}
+
+TEST_CASE("run ends with how many records were bad, and where they went", "[integration]") {
+    SECTION("nowhere") {
+        const support::Finished run = run_with_bad_records("10%", "");
+        CAPTURE(run.errors);
+        REQUIRE(run.exit_code == 0);
+        REQUIRE_THAT(run.errors, Contains("bad 50\n  bad records: 50 in rows") &&
+                                     Contains("dropped: no sink has `from: errors`\n"));
+    }
+    SECTION("to a sink") {
+        const support::Finished run =
+            run_with_bad_records("10%", "  dead: { type: discard, from: errors }\n");
+        CAPTURE(run.errors);
+        REQUIRE(run.exit_code == 0);
+        REQUIRE_THAT(run.errors,
+                     Contains("  bad records: 50 in rows") && Contains("; sent to dead\n"));
+    }
+}
+
+TEST_CASE(
+    "a bounded input with too many bad records fails the job at its end, however few they are",
+    "[integration]") {
+    const support::Finished run = run_with_bad_records("9%", "");
+    CAPTURE(run.errors);
+    REQUIRE(run.exit_code == 1);
+    REQUIRE_THAT(run.errors,
+                 Contains("rows: 50 of the 500 records that it read are bad (10.00 %)"));
+}
+
+TEST_CASE("what run shows of a job with models fits 80 columns", "[integration]") {
+    const std::string job = std::string(MILLRACE_SOURCE_DIR) + "/jobs/smallest.yaml";
+    const support::Finished run = millrace({"run", job});
+    CAPTURE(run.errors);
+    REQUIRE(run.exit_code == 0);
+    const std::size_t summary = run.errors.rfind('\n', run.errors.find("FINISHED")) + 1;
+    REQUIRE_THAT(run.errors.substr(summary), Contains("AUC") && Contains("PRED/REAL"));
+    std::istringstream lines(run.errors.substr(summary));
+    // The last column stays free: a terminal may go to the next line when it is written.
+    for (std::string line; std::getline(lines, line);) REQUIRE(line.size() < 80);
+}
+
 }  // namespace
 }  // namespace millrace::integration
