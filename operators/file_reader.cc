@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -26,9 +27,15 @@ FileReader::FileReader(std::string path, int fd) : path_(std::move(path)), fd_(f
 FileReader::~FileReader() { ::close(fd_); }
 
 Result<std::unique_ptr<FileReader>> FileReader::open(const std::string& path) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    // The opening of a named pipe that nobody writes to would wait; a regular file never waits.
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) return file_error("read", path);
     std::unique_ptr<FileReader> reader(new FileReader(path, fd));
+    struct stat found{};
+    if (::fstat(fd, &found) != 0) return file_error("read", path);
+    MILLRACE_TRY(check_regular(found, "read", path,
+                               "a `file` source reads a regular file once to its end; what goes on "
+                               "comes from a `socket` or `kafka` source"));
     std::array<unsigned char, 2> magic{};
     const ssize_t got = ::pread(fd, magic.data(), magic.size(), 0);
     if (got < 0) return file_error("read", path);

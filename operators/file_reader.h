@@ -6,8 +6,8 @@
 // Threads:    one.
 // Ownership:  owns the descriptor and the inflater.
 // Limits:     kInputBytes of compressed bytes at a time.
-// Failure:    kNotFound, kPermissionDenied, kInvalidArgument (a folder), kCorruption (gzip),
-//             kUnavailable (I/O); with the path.
+// Failure:    kNotFound, kPermissionDenied, kInvalidArgument (no regular file: a folder, a named
+//             pipe, a device), kCorruption (gzip), kUnavailable (I/O); with the path.
 
 #pragma once
 

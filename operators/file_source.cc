@@ -55,12 +55,14 @@ Status FileSource::add_splits(std::span<const Split> splits) {
 Status FileSource::read_header() {
     std::string_view header;
     LineBuffer::Found found = LineBuffer::Found::kNothing;
-    while (found == LineBuffer::Found::kNothing && !file_ended_) {
+    while (found == LineBuffer::Found::kNothing && !file_ended_ && !lines_->skips_line()) {
         MILLRACE_TRY(read_more());
         found = file_ended_ ? lines_->last(header) : lines_->next(header);
     }
     if (found != LineBuffer::Found::kLine)
-        return fail(Code::kCorruption, "file {} has no header line of at most {} bytes",
+        return fail(Code::kCorruption,
+                    "file {} has no header line of at most {} bytes. Hint: leave `header` out if "
+                    "its first line is a record, or raise `max_record_bytes`",
                     options_.path, options_.batching.record_bytes_max);
     MILLRACE_TRY_ASSIGN(auto decoder, make_decoder_(header));
     batcher_ = std::make_unique<SourceBatcher>(std::move(decoder), options_.batching, *context_);

@@ -55,6 +55,8 @@ class LineBuffer {
     [[nodiscard]] std::uint64_t next_byte() const { return bytes_taken_; }
     // True when bytes of an unfinished line are held.
     [[nodiscard]] bool holds_bytes() const { return begin_ < end_ || skipping_; }
+    // True inside a line that is too long already: its end is still to come.
+    [[nodiscard]] bool skips_line() const { return skipping_; }
 
   private:
     [[nodiscard]] char* data() const { return reinterpret_cast<char*>(segment_.data()); }

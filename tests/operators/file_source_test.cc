@@ -1,11 +1,16 @@
 #include "operators/file_source.h"
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 
 #include <catch2/catch.hpp>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 #include "operator_world.h"
+#include "operators/row_writer.h"
 #include "runtime/state/memory_snapshot.h"
 #include "source_runner.h"
 #include "tests/support/temp_dir.h"
@@ -149,7 +154,7 @@ TEST_CASE("FileSource names the file that it cannot read", "[operators][file_sou
         const auto result = world.run();
         REQUIRE_FALSE(result);
         CHECK(result.error().code == Code::kInvalidArgument);
-        CHECK_THAT(result.error().message, Catch::Contains("Is a directory"));
+        CHECK_THAT(result.error().message, Catch::Contains("it is a folder, not a regular file"));
     }
     SECTION("its gzip data is cut off") {
         const std::string zipped = gzip(write(folder, "a", numbered(5000)));
@@ -184,6 +189,69 @@ TEST_CASE("FileSource names the file that it cannot read", "[operators][file_sou
         REQUIRE_FALSE(result);
         CHECK_THAT(result.error().message, Catch::Contains("8 bytes, not 1000"));
     }
+}
+
+// Any of these could hold up its worker for ever: nobody writes to the pipe, and the device has no
+// end.
+TEST_CASE("FileSource refuses what is no regular file at once", "[operators][file_source]") {
+    const support::TempDir folder;
+    const auto [device, kind] = GENERATE(table<std::string, std::string>(
+        {{"", "a named pipe"}, {"/dev/zero", "a device"}, {"/dev/null", "a device"}}));
+    const std::string path = device.empty() ? (folder.path() / "pipe").string() : device;
+    if (device.empty()) REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+    const bool header = GENERATE(false, true);
+    CAPTURE(path, header);
+    FileWorld world(path, header);
+    REQUIRE(world.start());
+    const auto result = world.run();
+    REQUIRE_FALSE(result);
+    CHECK(result.error().code == Code::kInvalidArgument);
+    CHECK_THAT(result.error().message,
+               Catch::StartsWith(fmt::format(
+                   "cannot read file {}: it is {}, not a regular file. Hint:", path, kind)));
+}
+
+TEST_CASE("FileSource refuses a socket's name", "[operators][file_source]") {
+    const support::TempDir folder;
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    const std::string path = (folder.path() / "s").string();
+    REQUIRE(path.size() < sizeof address.sun_path);
+    path.copy(address.sun_path, path.size());
+    const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM, 0), Descriptor::Ownership::kOwned);
+    REQUIRE(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    FileWorld world(path);
+    REQUIRE(world.start());
+    const auto result = world.run();
+    REQUIRE_FALSE(result);
+    CHECK(result.error().code == Code::kInvalidArgument);
+}
+
+TEST_CASE("FileSource takes a header line as long as a record may be", "[operators][file_source]") {
+    const support::TempDir folder;
+    const std::string header(100, 'h');
+    FileWorld world(write(folder, "clicks.csv", header + "\na\n"), true, {.record_bytes_max = 100});
+    REQUIRE(world.start());
+    CHECK(world.run() == Progress::kEnd);
+    CHECK(world.seen_header == header);
+}
+
+// The file has 2^40 bytes that take no room on disk; reading them all would take minutes.
+TEST_CASE("FileSource gives up on a header line that has no end", "[operators][file_source]") {
+    const support::TempDir folder;
+    const bool endless = GENERATE(false, true);
+    CAPTURE(endless);
+    const std::string path = write(folder, "clicks.csv", std::string(101, 'h') + "\na\n");
+    if (endless) {
+        std::filesystem::resize_file(path, 0);
+        std::filesystem::resize_file(path, std::uintmax_t{1} << 40);
+    }
+    FileWorld world(path, true, {.record_bytes_max = 100});
+    REQUIRE(world.start());
+    const auto result = world.run();
+    REQUIRE_FALSE(result);
+    CHECK(result.error().code == Code::kCorruption);
+    CHECK_THAT(result.error().message,
+               Catch::Contains("clicks.csv has no header line of at most 100 bytes. Hint:"));
 }
 
 TEST_CASE("FileSource reads gzip files that were put one behind the other",
