@@ -27,7 +27,7 @@
 
 namespace millrace::net {
 
-inline constexpr std::chrono::seconds kPatience{20};
+inline constexpr std::chrono::seconds kPatience{60};
 
 // Values handed from a callback to the case, in order.
 template <class T>
