@@ -22,16 +22,20 @@ using support::KafkaRecord;
 constexpr std::size_t kEvents = 200'000;
 constexpr std::int32_t kPartitions = 4;
 constexpr std::int64_t kFirstMs = 1'700'000'000'000;
+// Each partition ends with one record more, a minute behind the others, which tells that none of
+// those is still to come; of these records one comes out, and the rest would have to wait for it
+// to be followed. So no partition runs dry, however long a loaded machine lets one wait.
+constexpr std::size_t kLearned = kEvents + 1;
 
 // All partitions span the same minute, and partition 0 has half of the records: whoever takes as
 // many from each is far ahead of it soon. Times wander, repeat and go back.
 std::vector<KafkaRecord> uneven_records(const std::vector<ClickEvent>& events) {
-    const std::size_t rows_of_others = events.size() / 2 / (kPartitions - 1);
+    const std::size_t rows_of_others = kEvents / 2 / (kPartitions - 1);
     std::vector<KafkaRecord> records;
     std::vector<std::size_t> ordinals(kPartitions);
-    for (std::size_t i = 0; i < events.size(); ++i) {
+    for (std::size_t i = 0; i < kEvents; ++i) {
         const std::size_t partition = i % 2 == 0 ? 0 : 1 + i / 2 % (kPartitions - 1);
-        const std::size_t rows = partition == 0 ? events.size() / 2 : rows_of_others;
+        const std::size_t rows = partition == 0 ? kEvents / 2 : rows_of_others;
         const std::size_t ordinal = ordinals[partition]++;
         const auto time = static_cast<std::int64_t>(60'000 * ordinal / rows);
         const std::int64_t wander = static_cast<std::int64_t>(i * 7919 % 13) - 6;
@@ -40,10 +44,18 @@ std::vector<KafkaRecord> uneven_records(const std::vector<ClickEvent>& events) {
                            .key = events[i].impression_id,
                            .value = events[i].json()});
     }
+    for (std::int32_t partition = 0; partition < kPartitions; ++partition) {
+        const ClickEvent& event = events[kEvents + static_cast<std::size_t>(partition)];
+        records.push_back({.partition = partition,
+                           .timestamp_ms = kFirstMs + 120'000 + partition,
+                           .key = event.impression_id,
+                           .value = event.json()});
+    }
     return records;
 }
 
-// By the running maximum of the record's time in its partition, partition, place in it.
+// By the running maximum of the record's time in its partition, partition, place in it: the
+// records that come out.
 std::vector<std::string> canonical_ids(const std::vector<KafkaRecord>& records) {
     std::vector<std::tuple<std::int64_t, std::int32_t, std::size_t>> keys;
     std::vector<std::int64_t> reached(kPartitions);
@@ -56,6 +68,7 @@ std::vector<std::string> canonical_ids(const std::vector<KafkaRecord>& records) 
     std::vector<std::string> ids;
     ids.reserve(keys.size());
     for (const auto& key : keys) ids.push_back(*records[std::get<2>(key)].key);
+    ids.resize(kLearned);
     return ids;
 }
 
@@ -70,7 +83,7 @@ Digests digests_of(Cluster& cluster, const std::string& job) {
     const JobProgress seen = cluster.wait_for(job, [](const JobProgress& now) {
         return std::ranges::all_of(std::array{"ctr", "ctr_bayes"}, [&](const char* name) {
             const ModelProgress model = now.model(name);
-            return model.rows_learned == kEvents && !model.digest.empty();
+            return model.rows_learned == kLearned && !model.digest.empty();
         });
     });
     return {.ctr = seen.model("ctr").digest, .ctr_bayes = seen.model("ctr_bayes").digest};
@@ -78,7 +91,7 @@ Digests digests_of(Cluster& cluster, const std::string& job) {
 
 std::vector<std::string> learned_ids(KafkaClient& kafka, const std::string& topic,
                                      const std::string& model) {
-    const auto rows = kafka.read_at_least(topic, 2 * kEvents);
+    const auto rows = kafka.read_at_least(topic, 2 * kLearned);
     REQUIRE(rows);
     std::vector<std::string> ids;
     for (const KafkaRecord& record : *rows) {
@@ -90,7 +103,7 @@ std::vector<std::string> learned_ids(KafkaClient& kafka, const std::string& topi
 
 struct World {
     World() {
-        records = uneven_records(click_events(kEvents));
+        records = uneven_records(click_events(kEvents + kPartitions));
         // The records' times are long past, and a broker drops what is older than a week.
         topics.clicks = support::unique_topic("ad_clicks");
         REQUIRE(kafka.create_topic(topics.clicks, kPartitions, {{"retention.ms", "-1"}}));
@@ -105,7 +118,7 @@ struct World {
                         .train_parallelism = train_parallelism,
                         .bits = 16,
                         .order = "canonical",
-                        .idle_after = "5s"}
+                        .idle_after = "300s"}
             .text(topics);
     }
 
