@@ -83,7 +83,7 @@ std::vector<std::string> batch(int number) {
 std::string job(const std::string& in, const std::string& out) {
     return fmt::format(
         "version: 1\nname: reader\n"
-        "runtime: {{ restart: {{ backoff: 1s..1s, give_up_after: 1 }} }}\n"
+        "runtime: {{ restart: {{ backoff: 10ms..10ms, give_up_after: 1 }} }}\n"
         "schemas:\n  row: {{ name: string }}\n"
         "sources:\n  rows: {{ type: kafka, topic: {}, schema: row, start: earliest }}\n"
         "sinks:\n  out: {{ type: kafka, from: rows, topic: {} }}\n",

@@ -85,6 +85,7 @@ std::uint16_t data_port(Cluster& cluster) {
 
 TEST_CASE("strangers' bytes on any port close their connection and disturb no job",
           "[integration]") {
+    using namespace std::string_literals;
     Cluster cluster({});
     support::Process& taskmanager = cluster.start_taskmanager({.slots = 2});
     cluster.submit(endless_job("bystander", 1));
@@ -96,7 +97,8 @@ TEST_CASE("strangers' bytes on any port close their connection and disturb no jo
         "POST /jobs HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n",
         "PATCH /jobs/%00?mode=cancel&&== HTTP/1.1\r\nContent-Length: 0\r\nConnection: "
         "close\r\n\r\n",
-        "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 not a TLS hello either, of course"};
+        // With its zeros: a few bytes would be waited for until the hello is overdue.
+        "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 not a TLS hello either, of course"s};
     for (const std::uint16_t port :
          {cluster.control_port(), cluster.rest_port(), data_port(cluster)}) {
         for (const std::string& bytes : rubbish) {
