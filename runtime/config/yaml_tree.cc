@@ -62,6 +62,18 @@ std::string text_of(const yaml_char_t* text) {
     return text == nullptr ? "" : reinterpret_cast<const char*>(text);
 }
 
+// A plain text in which more parentheses open than close.
+bool has_open_parenthesis(const YamlNode& node) {
+    return node.kind == YamlNode::Kind::kScalar && node.plain &&
+           std::ranges::count(node.text, '(') > std::ranges::count(node.text, ')');
+}
+
+std::string in_single_quotes(std::string_view text) {
+    std::string quoted = "'";
+    for (const char letter : text) quoted += letter == '\'' ? "''" : std::string(1, letter);
+    return quoted + "'";
+}
+
 std::size_t count_nodes(const YamlNode& node) {
     std::size_t count = 1;
     for (const YamlEntry& entry : node.entries) {
@@ -223,6 +235,7 @@ class TreeBuilder {
             return false;
         }
         const std::string anchor = text_of(event_.get().data.mapping_start.anchor);
+        const bool is_flow = event_.get().data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
         node.kind = YamlNode::Kind::kMapping;
         std::map<std::string, std::uint32_t> lines;  // Where each key was first given.
         for (;;) {
@@ -232,19 +245,23 @@ class TreeBuilder {
             if (type() == YAML_MAPPING_END_EVENT) {
                 break;
             }
-            if (!read_entry(node, path, depth, lines)) {
+            YamlEntry entry;
+            if (!read_entry(entry, path, depth)) {
                 return false;
+            }
+            if (is_flow && is_rest_of_value(entry, node)) {
+                join_cut_value(node.entries.back(), entry, path);
+            } else {
+                add_entry(node, std::move(entry), path, lines);
             }
         }
         return keep_anchor(anchor, node);
     }
 
-    bool read_entry(YamlNode& node, const std::string& path, std::size_t depth,
-                    std::map<std::string, std::uint32_t>& lines) {
+    bool read_entry(YamlEntry& entry, const std::string& path, std::size_t depth) {
         if (type() != YAML_SCALAR_EVENT) {
             return refuse("E001", "a key is one word, not a list, a mapping or an alias", "");
         }
-        YamlEntry entry;
         YamlNode key;
         ++nodes_;
         if (!read_scalar(key)) {
@@ -261,25 +278,51 @@ class TreeBuilder {
                 "E007", "merge keys are not supported",
                 "write the keys out, or put them into a layer: -f base.yaml -f this.yaml");
         }
-        const std::string key_path = path_of(path, entry.key);
-        if (!next() || !read_node(entry.value, key_path, depth + 1)) {
-            return false;
-        }
+        return next() && read_node(entry.value, path_of(path, entry.key), depth + 1);
+    }
+
+    void add_entry(YamlNode& node, YamlEntry entry, const std::string& path,
+                   std::map<std::string, std::uint32_t>& lines) {
         const auto [first, is_new] = lines.emplace(entry.key, entry.key_mark.line);
         if (is_new) {
             node.entries.push_back(std::move(entry));
         } else {
-            report_duplicate(entry, path, key_path, first->second);
+            report_duplicate(entry, path, first->second);
         }
-        return true;
+    }
+
+    // Inside braces a comma ends a text without quotes: of { where: f(a, 0) > 1 } YAML makes the
+    // value `f(a` and the key `0) > 1`.
+    static bool is_rest_of_value(const YamlEntry& entry, const YamlNode& node) {
+        const bool is_bare = entry.value.is_null() && entry.value.text.empty();
+        return is_bare && !node.entries.empty() && has_open_parenthesis(node.entries.back().value);
+    }
+
+    void join_cut_value(YamlEntry& cut, const YamlEntry& rest, const std::string& path) {
+        YamlNode& value = cut.value;
+        value.text += ", " + rest.key;
+        value.mark.end_line = rest.key_mark.end_line;
+        value.mark.end_column = rest.key_mark.end_column;
+        const std::string key_path = path_of(path, cut.key);
+        const bool is_reported = !diagnostics_.empty() && diagnostics_.back().code == "E017" &&
+                                 diagnostics_.back().path == key_path;
+        if (!is_reported) {
+            diagnostics_.push_back(
+                {.code = "E017",
+                 .path = key_path,
+                 .message = fmt::format("a comma inside {{ }} ends `{}`", key_path)});
+        }
+        diagnostics_.back().mark = value.mark;
+        diagnostics_.back().fix = fmt::format("put quotes around the expression: {}: {}", cut.key,
+                                              in_single_quotes(value.text));
     }
 
     void report_duplicate(const YamlEntry& entry, const std::string& path,
-                          const std::string& key_path, std::uint32_t first_line) {
+                          std::uint32_t first_line) {
         diagnostics_.push_back(
             {.code = "E011",
              .mark = entry.key_mark,
-             .path = key_path,
+             .path = path_of(path, entry.key),
              .message = fmt::format("key \"{}\" is given twice in {}; the first is on line {}",
                                     entry.key, path.empty() ? "the file" : path, first_line),
              .fix = "remove one of them"});

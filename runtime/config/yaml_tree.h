@@ -7,7 +7,8 @@
 // Threads:    values, no shared state.
 // Limits:     YamlLimits: bytes, depth, nodes and their bytes (copies for anchors and aliases
 //             counted), aliases, length of a key.
-// Failure:    all that is wrong comes back as diagnostics, codes E001 to E009 and E011.
+// Failure:    all that is wrong comes back as diagnostics, codes E001 to E009, E011 and
+//             E017.
 
 #pragma once
 
@@ -60,7 +61,7 @@ struct YamlDocument {
     std::optional<YamlNode> root;  // Absent when the text cannot be read.
     bool is_empty = false;         // It holds nothing, or comments only; that is an E009, too.
     // E001 to E009: the text cannot be read. E011: keys that are given twice; the first one is
-    // kept.
+    // kept. E017: values that a comma cuts; they are kept whole.
     std::vector<Diagnostic> diagnostics;
 };
 

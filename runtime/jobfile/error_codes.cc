@@ -70,6 +70,10 @@ constexpr auto kCodes = std::to_array<ErrorCode>({
      "start: erliest"},
     {"E016", "unknown type", "There is no source, step, sink or learner of this type.",
      "clicks: { type: kafak, topic: ad_clicks }"},
+    {"E017", "value cut by a comma",
+     "Inside braces a comma ends a value without quotes; the value has an open parenthesis, so "
+     "the comma was probably meant to be part of it.",
+     "kept: { type: filter, from: clicks, where: coalesce(bid, 0) > 1 }"},
     {"E018", "malformed name or address",
      "Names of nodes are lower case letters, digits and '_', beginning with a "
      "letter; names of jobs have '-' instead of '_'; addresses are host:port.",

@@ -21,11 +21,12 @@ void append(std::vector<Diagnostic>& all, std::vector<Diagnostic> more) {
                std::make_move_iterator(more.end()));
 }
 
-// A key that is given twice, or a variable that is not set, does not keep the rest of the file from
-// being read.
+// A key that is given twice, a value that a comma cuts, or a variable that is not set, does not
+// keep the rest of the file from being read.
 bool is_readable(const std::vector<Diagnostic>& diagnostics) {
-    return std::ranges::all_of(diagnostics,
-                               [](const Diagnostic& entry) { return entry.code == "E011"; });
+    return std::ranges::all_of(diagnostics, [](const Diagnostic& entry) {
+        return entry.code == "E011" || entry.code == "E017";
+    });
 }
 
 struct Layers {

@@ -52,6 +52,31 @@ TEST_CASE("a key that is given twice is reported with the line of the first",
     REQUIRE(document.root->find("a")->text == "1");
 }
 
+TEST_CASE("a value that a comma inside braces cuts is kept whole, and reported once",
+          "[config][yaml_tree]") {
+    const YamlDocument document = read_yaml("a: { b: f(x, g(1,  2), 3), c: f(y, 3), d: 4 }\n", 0);
+    REQUIRE(document.root.has_value());
+    const YamlNode& a = *document.root->find("a");
+    REQUIRE(a.entries.size() == 3);
+    CHECK(a.find("b")->text == "f(x, g(1, 2), 3)");
+    CHECK(a.find("c")->text == "f(y, 3)");
+    REQUIRE(document.diagnostics.size() == 2);
+    CHECK(document.diagnostics[0].code == "E017");
+    CHECK(document.diagnostics[0].path == "a.b");
+    CHECK(document.diagnostics[0].mark == Mark{0, 1, 9, 1, 26});
+    CHECK(document.diagnostics[0].fix == "put quotes around the expression: b: 'f(x, g(1, 2), 3)'");
+    CHECK(document.diagnostics[1].path == "a.c");
+}
+
+TEST_CASE("a key without a value is the rest of none when no parenthesis is open",
+          "[config][yaml_tree]") {
+    const std::string text = GENERATE("a: { b: f(x), c }\n", "a: { b: \"f(x\", c }\n",
+                                      "a: { b: f(x, c: 1 }\n", "a:\n  b: f(x\n  c:\n");
+    CAPTURE(text);
+    const YamlNode root = tree_of(text);
+    REQUIRE(root.find("a")->entries.size() == 2);
+}
+
 TEST_CASE("an alias is a copy of its anchor", "[config][yaml_tree]") {
     const YamlNode root = tree_of("a: &x { b: [1, 2] }\nc: *x\nd: [*x]\n");
     REQUIRE(root.find("c")->find("b")->items[1].text == "2");
