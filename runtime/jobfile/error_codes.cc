@@ -123,7 +123,7 @@ constexpr auto kCodes = std::to_array<ErrorCode>({
      "sources:\n"
      "  clicks: { type: kafka, topic: t }   # in no `from`"},
     {"E049", "cannot be read",
-     "`train` has no output; the outputs of `evaluate`, and `errors`, go to "
+     "`train` and sinks have no output; the outputs of `evaluate`, and `errors`, go to "
      "sinks only; `NAME.audit` needs `audit:` in that step.",
      "metrics: { type: print, from: learn }"},
     {"E050", "unknown field",

@@ -82,7 +82,14 @@ class ReferenceCheck {
     void missing_node(const std::string& path, std::string_view name,
                       const std::vector<std::string_view>& known) {
         has_lost_reader_ = true;
-        if (!damage_.may_hide("sources", name)) {
+        if (const proto::Sink* sink = names_.sink(name)) {
+            complaints_.value(
+                "E049", path,
+                fmt::format("`{}` is a sink: it writes, and nothing can read it", name),
+                sink->from().empty() || sink->from() == name
+                    ? "read a source or a step"
+                    : fmt::format("read what the sink reads: from: {}", sink->from()));
+        } else if (!damage_.may_hide("sources", name)) {
             missing("E040", path, {"steps", "source or step"}, name, known);
         }
         found_ = true;
