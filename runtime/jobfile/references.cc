@@ -365,15 +365,19 @@ class ReferenceCheck {
         for (const proto::Model& model : job_.models()) {
             used_features.insert(model.features());
             if (!used_models.contains(model.name())) {
-                unused("W041", "models." + model.name(), "no step uses this model");
+                unused("W041", "models." + model.name(), "no step uses this model",
+                       "name it under models: of a `train` or `predict`, or remove it");
             } else if (!trained_.contains(model.name())) {
-                unused("W044", "models." + model.name(),
-                       "no step trains this model: its predictions stay as they begin");
+                unused(
+                    "W044", "models." + model.name(),
+                    "no step trains this model: its predictions stay as they begin",
+                    fmt::format("add a step: {{ type: train, models: [{}], ... }}", model.name()));
             }
         }
         for (const proto::Features& features : job_.features()) {
             if (!used_features.contains(features.name())) {
-                unused("W042", "features." + features.name(), "no model uses these features");
+                unused("W042", "features." + features.name(), "no model uses these features",
+                       "name them under features: of a model, or remove them");
             }
         }
         for (const proto::Source& source : job_.sources()) {
@@ -381,13 +385,15 @@ class ReferenceCheck {
         }
         for (const proto::Schema& schema : job_.schemas()) {
             if (!used_schemas.contains(schema.name())) {
-                unused("W045", "schemas." + schema.name(), "no source uses this schema");
+                unused("W045", "schemas." + schema.name(), "no source uses this schema",
+                       "name it under schema: of a source, or remove it");
             }
         }
     }
 
-    void unused(std::string_view code, const std::string& path, std::string message) {
-        complaints_.warn(code, path, std::move(message));
+    void unused(std::string_view code, const std::string& path, std::string message,
+                std::string fix) {
+        complaints_.warn(code, path, std::move(message), std::move(fix));
     }
 
     const JobNames& names_;
