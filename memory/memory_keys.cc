@@ -298,10 +298,16 @@ std::string advice_on(std::string_view name) {
     return fmt::format("keys of memory begin with `{}`.", fmt::join(kOurPrefixes, "`, `"));
 }
 
+// Behind `before`; nothing where no file says it.
+std::string file_and_line_of(const Setting& setting, std::string_view before) {
+    if (setting.file.empty()) return "";
+    if (setting.line == 0) return fmt::format("{}{}", before, setting.file);
+    return fmt::format("{}{}:{}", before, setting.file, setting.line);
+}
+
 std::string place_of(const Setting& setting) {
     if (setting.file.empty()) return setting.key;
-    if (setting.line == 0) return fmt::format("{}: {}", setting.file, setting.key);
-    return fmt::format("{}:{}: {}", setting.file, setting.line, setting.key);
+    return fmt::format("{}: {}", file_and_line_of(setting, ""), setting.key);
 }
 
 std::optional<std::uint64_t> parse_count(std::string_view text) {
@@ -400,9 +406,10 @@ KeyValues KeyValues::read(std::span<const Setting> settings, Notes& notes) {
         }
         const auto [place, is_new] = values.settings_.emplace(setting.key, setting);
         if (!is_new) {
-            notes.problems.push_back(fmt::format("{}: set twice, first as '{}' at {}.",
-                                                 place_of(setting), place->second.value,
-                                                 place_of(place->second)));
+            notes.problems.push_back(
+                fmt::format("{}: set twice, to '{}' and first to '{}'{}. Hint: remove one of them.",
+                            place_of(setting), setting.value, place->second.value,
+                            file_and_line_of(place->second, " at ")));
         } else if (find_key(setting.key)->effect == kLater) {
             notes.warnings.push_back(
                 fmt::format("{}: has no effect in this version yet.", place_of(setting)));

@@ -129,8 +129,17 @@ TEST_CASE("A key that is set twice is refused with both places", "[memory][memor
                                  {"taskmanager.memory.process.size", "2g", "b.yaml", 4}});
     REQUIRE(notes.problems.size() == 1);
     CHECK(notes.problems[0] ==
-          "b.yaml:4: taskmanager.memory.process.size: set twice, first as '1g' at a.yaml:3: "
-          "taskmanager.memory.process.size.");
+          "b.yaml:4: taskmanager.memory.process.size: set twice, to '2g' and first to '1g' at "
+          "a.yaml:3. Hint: remove one of them.");
+}
+
+TEST_CASE("A key that two flags set is named once", "[memory][memory_keys]") {
+    const auto notes = notes_of({{"taskmanager.numberOfTaskSlots", "2", "", 0},
+                                 {"taskmanager.numberOfTaskSlots", "4", "", 0}});
+    REQUIRE(notes.problems.size() == 1);
+    CHECK(notes.problems[0] ==
+          "taskmanager.numberOfTaskSlots: set twice, to '4' and first to '2'. Hint: remove one of "
+          "them.");
 }
 
 TEST_CASE("A key without effect in this version is a warning, not silence",
