@@ -23,12 +23,9 @@ std::unexpected<Error> unreadable(int cause) {
 Result<std::string> read_text_file(const std::string& path) {
     const std::unique_ptr<std::FILE, Closer> file(std::fopen(path.c_str(), "rbe"));
     if (file == nullptr) return unreadable(errno);
-    // One byte more, to see that there is more.
     std::string text(kTextFileBytesMax + 1, '\0');
     const std::size_t got = std::fread(text.data(), 1, text.size(), file.get());
     if (std::ferror(file.get()) != 0) return unreadable(errno);
-    if (got > kTextFileBytesMax)
-        return fail(Code::kInvalidOption, "it has more than {} bytes", kTextFileBytesMax);
     text.resize(got);
     return text;
 }

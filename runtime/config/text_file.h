@@ -2,7 +2,8 @@
 //
 // Threads:    any; blocks as long as the file does (it may be a pipe).
 // Ownership:  values.
-// Limits:     kTextFileBytesMax, what a YAML text may have.
+// Limits:     kTextFileBytesMax, what a YAML text may have. Of a longer file comes one byte more,
+//             so that who reads the text refuses it, in the form of all that is wrong in a text.
 // Failure:    kPermissionDenied, else kInvalidOption, with the cause alone: the caller knows what
 //             the file is for and puts that and its path in front.
 

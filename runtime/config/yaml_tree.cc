@@ -441,8 +441,7 @@ YamlDocument read_yaml(std::string_view text, std::uint32_t file, const YamlLimi
         document.diagnostics.push_back(
             {.code = "E003",
              .mark = {.file = file},
-             .message = fmt::format("the file has {} bytes, more than {}", text.size(),
-                                    limits.bytes_max)});
+             .message = fmt::format("the file has more than {} bytes", limits.bytes_max)});
         return document;
     }
     return TreeBuilder(text, file, limits).build();

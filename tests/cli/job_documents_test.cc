@@ -38,6 +38,25 @@ TEST_CASE("validate says that a good file is valid, and exits with 0", "[cli]") 
     REQUIRE_THAT(outcome.printed.out, Contains("a.yaml: valid"));
 }
 
+TEST_CASE("a job file that is too long is refused in the form that is asked for", "[cli]") {
+    const support::TempDir folder;
+    const std::string path = folder.write("long.yaml", std::string((1 << 20) + 1, '#'));
+    SECTION("for people") {
+        const Outcome outcome = run(validate_files, {.files = {path}});
+        REQUIRE(outcome.code == ExitCode::kBadConfig);
+        REQUIRE_THAT(outcome.printed.error,
+                     Contains("long.yaml: error: the file has more than 1048576 bytes [E003]"));
+    }
+    SECTION("for programs") {
+        const Outcome outcome = run(validate_files, {.output = OutputForm::kJson, .files = {path}});
+        REQUIRE(outcome.code == ExitCode::kBadConfig);
+        REQUIRE_THAT(outcome.printed.out, Contains(R"("code":"E003")") &&
+                                              Contains(R"("message":"the file has more than )") &&
+                                              Contains("long.yaml"));
+        REQUIRE(outcome.printed.error.empty());
+    }
+}
+
 TEST_CASE("validate shows line, column and fix of a mistake, and exits with 78", "[cli]") {
     const support::TempDir folder;
     const std::string path = folder.write("a.yaml", kBad);
