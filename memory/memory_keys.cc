@@ -305,11 +305,6 @@ std::string file_and_line_of(const Setting& setting, std::string_view before) {
     return fmt::format("{}{}:{}", before, setting.file, setting.line);
 }
 
-std::string place_of(const Setting& setting) {
-    if (setting.file.empty()) return setting.key;
-    return fmt::format("{}: {}", file_and_line_of(setting, ""), setting.key);
-}
-
 std::optional<std::uint64_t> parse_count(std::string_view text) {
     std::uint64_t number = 0;
     const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -389,6 +384,11 @@ std::optional<std::string> problem_of(const Setting& setting) {
 }
 
 }  // namespace
+
+std::string place_of(const Setting& setting) {
+    if (setting.file.empty()) return setting.key;
+    return fmt::format("{}: {}", file_and_line_of(setting, ""), setting.key);
+}
 
 std::span<const MemoryKey> memory_keys() { return kKeys; }
 

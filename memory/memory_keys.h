@@ -33,6 +33,9 @@ struct Setting {
     int line = 0;      // From 1; 0 when unknown.
 };
 
+// "file:line: key", or the key alone; for error texts.
+[[nodiscard]] std::string place_of(const Setting& setting);
+
 struct MemoryKey {
     enum class Kind : unsigned char {
         kBytes,

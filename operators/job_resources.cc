@@ -28,7 +28,7 @@ Result<SharedModel*> JobResources::model(std::string_view name) const {
 
 Result<KafkaConnection> JobResources::connection(std::string_view name) const {
     if (name.empty() && connections_.size() == 1) return connections_.front();
-    const std::string_view wanted = name.empty() ? "default" : name;
+    const std::string_view wanted = name.empty() ? kDefaultKafkaCluster : name;
     for (const KafkaConnection& connection : connections_) {
         if (connection.name == wanted) return connection;
     }

@@ -15,17 +15,20 @@ bool is_about_topic(rd_kafka_resp_err_t code) {
            code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
 }
 
-// "[thrd:127.0.0.1:9092/1]: ... failed: ..." is one kind of line for each facility and thread.
-std::string key_of(std::string_view facility, std::string_view text) {
-    const std::size_t end = text.find(']');
-    return std::string(facility) +
-           std::string(end == std::string_view::npos ? "" : text.substr(0, end));
-}
-
 // "... refused (after 2ms in state CONNECT, 3 identical error(s) suppressed)": what is in
 // parentheses changes with every attempt and client, the cause does not.
 std::string_view without_history(std::string_view reason) {
     return reason.ends_with(')') ? reason.substr(0, reason.rfind(" (after ")) : reason;
+}
+
+// Lines of one kind: about a connection those of one cause, else those of one facility and thread,
+// "[thrd:127.0.0.1:9092/1]: ...".
+std::string key_of(std::string_view facility, std::string_view text) {
+    const std::string_view cause = without_history(text);
+    if (cause.size() < text.size()) return std::string(facility) + std::string(cause);
+    const std::size_t end = text.find(']');
+    return std::string(facility) +
+           std::string(end == std::string_view::npos ? "" : text.substr(0, end));
 }
 
 }  // namespace

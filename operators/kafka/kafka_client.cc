@@ -5,6 +5,7 @@
 
 #include "operators/kafka/delivery_ledger.h"
 #include "operators/kafka/kafka_errors.h"
+#include "runtime/base/log.h"
 
 namespace millrace::operators {
 namespace {
@@ -40,6 +41,11 @@ void on_log(const rd_kafka_t* handle, int level, const char* facility, const cha
     if (handle == nullptr) return;
     with_health(rd_kafka_opaque(handle),
                 [&](ClusterHealth& health) { health.on_log(level, facility, text); });
+}
+
+// Who asks a directory is told what went wrong, so the log need not say it, too.
+void on_directory_log(const rd_kafka_t*, int, const char* facility, const char* text) {
+    log::debug("kafka: {} {}", facility, text);
 }
 
 // The configured value, so that hint_room() can set it again unchanged.
@@ -95,7 +101,8 @@ Result<std::shared_ptr<KafkaClient>> KafkaClient::start(KafkaSettings settings, 
     rd_kafka_conf_set_opaque(conf.get(), client->target_.get());
     rd_kafka_conf_set_error_cb(conf.get(), on_error);
     rd_kafka_conf_set_stats_cb(conf.get(), on_statistics);
-    rd_kafka_conf_set_log_cb(conf.get(), on_log);
+    const bool directory = client->settings_.role == KafkaRole::kDirectory;
+    rd_kafka_conf_set_log_cb(conf.get(), directory ? on_directory_log : on_log);
     const bool sink = client->settings_.role == KafkaRole::kSink;
     if (sink) rd_kafka_conf_set_dr_msg_cb(conf.get(), DeliveryLedger::on_delivery);
     std::array<char, 512> text{};

@@ -23,6 +23,9 @@
 
 namespace millrace::operators {
 
+// The cluster of sources and sinks that name none.
+inline constexpr std::string_view kDefaultKafkaCluster = "default";
+
 using KafkaProperties = std::vector<std::pair<std::string, std::string>>;
 
 // A cluster as the job's or the server's `kafka.clusters` names it, secrets filled in.

@@ -174,7 +174,8 @@ class SubmitCheck {
         complaints_.value("E100", path_of(path, "cluster"),
                           fmt::format("the server has no Kafka cluster named \"{}\"", name),
                           known.empty()
-                              ? "start the JobManager with --kafka HOST:PORT for `default`"
+                              ? "start the JobManager with --kafka HOST:PORT for `default`, or name "
+                                "clusters in its configuration: kafka.clusters.NAME.brokers"
                               : config::suggestion(name, known));
     }
 

@@ -167,18 +167,8 @@ Actions JobMaster::restart_or_give_up(TimePoint now, std::int64_t wall_ms) {
         return {CloseAttempt{}, ReportEnd{}};
     }
     move_to(JobState::kRestarting, wall_ms);
-    restart_at_ = now + next_backoff();
+    restart_at_ = now + backoff_after(policy_, failures_in_a_row_, random_);
     return {CloseAttempt{}};
-}
-
-// Doubles from the shortest to the longest wait, with up to 10 % on top so that jobs do not move in
-// step.
-Duration JobMaster::next_backoff() {
-    Duration wait = policy_.backoff_min;
-    for (std::uint32_t i = 1; i < failures_in_a_row_ && wait < policy_.backoff_max; ++i) wait *= 2;
-    wait = std::min(wait, policy_.backoff_max);
-    return wait + Duration(static_cast<Duration::rep>(static_cast<double>(wait.count()) * 0.1 *
-                                                      random_.unit()));
 }
 
 Actions JobMaster::tick(TimePoint now, std::int64_t wall_ms) {

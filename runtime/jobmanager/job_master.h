@@ -32,19 +32,9 @@
 #include "runtime/graph/job_graph.h"
 #include "runtime/graph/schedule.h"
 #include "runtime/jobmanager/job_state.h"
+#include "runtime/jobmanager/restart_policy.h"
 
 namespace millrace::jobmanager {
-
-struct RestartPolicy {
-    Duration backoff_min = std::chrono::seconds(1);
-    Duration backoff_max = std::chrono::seconds(60);
-    std::uint32_t give_up_after = 10;  // Attempts in a row; 0 = never try again.
-    // An attempt that ran this long counts as a success: the next failure starts from backoff_min.
-    Duration healthy_after = std::chrono::minutes(5);
-    // Once an attempt ran this long, what the job names (topics, files) was there: if it is missing
-    // later, it is waited for.
-    Duration proven_after = std::chrono::seconds(10);
-};
 
 // A failure, as `describe` and REST show it.
 struct JobFailure {
@@ -126,7 +116,6 @@ class JobMaster {
     // attempt.
     Actions settle(TimePoint now, std::int64_t wall_ms);
     Actions restart_or_give_up(TimePoint now, std::int64_t wall_ms);
-    [[nodiscard]] Duration next_backoff();
     [[nodiscard]] std::string task_name(std::uint32_t vertex, std::uint32_t subtask) const;
     [[nodiscard]] std::string home_of(std::uint32_t vertex, std::uint32_t subtask) const;
     [[nodiscard]] std::size_t task_count() const;

@@ -10,19 +10,6 @@
 namespace millrace::jobmanager {
 namespace {
 
-RestartPolicy policy_of(const proto::Job& job) {
-    const proto::Restart& restart = job.runtime().restart();
-    RestartPolicy policy;
-    if (restart.has_backoff()) {
-        policy.backoff_min = std::chrono::milliseconds(restart.backoff().min_ms());
-        policy.backoff_max = std::chrono::milliseconds(restart.backoff().max_ms());
-    }
-    if (restart.has_give_up_after()) {
-        policy.give_up_after = static_cast<std::uint32_t>(restart.give_up_after());
-    }
-    return policy;
-}
-
 bool is_source_vertex(const graph::JobGraph& graph, std::uint32_t vertex) {
     return graph.operators[graph.vertices[vertex].operators.front()].kind ==
            graph::OperatorKind::kSource;
@@ -313,7 +300,7 @@ void JobManager::accept(const std::shared_ptr<Submission>& submission) {
         return submission->done(std::unexpected(std::move(fitting).error()));
     }
     const JobId id{random_.next(), random_.next()};
-    const RestartPolicy policy = policy_of(submission->job);
+    const RestartPolicy policy = restart_policy_of(submission->job);
     auto entry =
         std::make_unique<JobEntry>(std::move(submission->job), std::move(submission->document),
                                    JobMaster(id, std::move(*graph), policy, random_.next()));

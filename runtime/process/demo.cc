@@ -83,17 +83,25 @@ cli::ExitCode run_demo(const cli::CommandLine& line, const jobfile::ExpressionCh
     auto click_job = job_from("ctr.yaml", kCtrJob);
     if (!click_job) return exit_with(click_job.error());
 
-    operators::KafkaConnection connection{
-        .name = "default", .brokers = line.kafka, .properties = {}};
+    const auto settings = read_settings(line);
+    if (!settings) return exit_with(settings.error());
+    auto clusters = kafka_clusters_of(line, *settings);
+    if (!clusters) return exit_with(clusters.error());
+
+    operators::KafkaConnection connection;
     std::unique_ptr<operators::EmbeddedBroker> broker;
     if (line.kafka.empty()) {
         auto started = start_broker();
         if (!started) return exit_with(started.error());
         broker = std::move(*started);
-        connection.brokers = broker->address();
-        connection.properties = kEmbeddedProperties;
-    } else if (Status created = create_topics(connection); !created) {
-        return exit_with(created.error());
+        connection = {.name = std::string(operators::kDefaultKafkaCluster),
+                      .brokers = broker->address(),
+                      .properties = kEmbeddedProperties};
+        clusters = std::vector{connection};
+    } else {
+        connection = *std::ranges::find(*clusters, operators::kDefaultKafkaCluster,
+                                        &operators::KafkaConnection::name);
+        if (Status created = create_topics(connection); !created) return exit_with(created.error());
     }
     if (Status written = write_address(line.port_file, connection.brokers); !written)
         return exit_with(written.error());
@@ -101,7 +109,7 @@ cli::ExitCode run_demo(const cli::CommandLine& line, const jobfile::ExpressionCh
                broker != nullptr ? "embedded" : "real", connection.brokers);
     const SystemClock clock;
     const FirstRecord first(connection, "ad_predictions", clock);
-    ForegroundJob demo(line);
+    ForegroundJob demo(line, *settings, *std::move(clusters));
     demo.on_watch([&, told = false]() mutable -> std::optional<std::string> {
         const auto seen = first.seen();
         if (told || !seen) return std::nullopt;
@@ -110,7 +118,7 @@ cli::ExitCode run_demo(const cli::CommandLine& line, const jobfile::ExpressionCh
                            std::chrono::duration<double>(*seen - line.started).count());
     });
     demo.add_side_job(std::move(*generator));
-    const cli::ExitCode code = demo.run(std::move(*click_job), kCtrJob, connection);
+    const cli::ExitCode code = demo.run(std::move(*click_job), kCtrJob);
     if (broker != nullptr)
         fmt::print(stderr, "the embedded broker and its topics are gone with this process\n");
     return code == cli::ExitCode::kInterrupted ? cli::ExitCode::kDone : code;

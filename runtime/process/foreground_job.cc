@@ -1,10 +1,13 @@
 #include "runtime/process/foreground_job.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/core.h>
 
+#include "runtime/base/random.h"
 #include "runtime/graph/job_graph.h"
+#include "runtime/jobmanager/restart_policy.h"
 
 namespace millrace::process {
 namespace {
@@ -15,35 +18,45 @@ constexpr Duration kReadyPollEvery = std::chrono::milliseconds(5);
 constexpr Duration kWatchEvery = std::chrono::milliseconds(100);
 constexpr int kWatchesPerDraw = 10;
 
+// What may be mended while the job waits: a broker that is away, a topic or a right that is missing.
+bool may_pass(Code code) {
+    return code == Code::kUnavailable || code == Code::kDeadlineExceeded ||
+           code == Code::kNotFound || code == Code::kPermissionDenied;
+}
+
 }  // namespace
 
-Status ForegroundJob::start(const proto::Job& job, const operators::KafkaConnection& kafka) {
-    MILLRACE_TRY_ASSIGN(const Settings settings, read_settings(line_));
+ForegroundJob::ForegroundJob(const cli::CommandLine& line, Settings settings,
+                             std::vector<operators::KafkaConnection> clusters)
+    : line_(line), settings_(std::move(settings)), clusters_(std::move(clusters)) {}
+
+Status ForegroundJob::start() {
     node_.emplace();
-    node_->environment().set_default_cluster(kafka);
+    node_->environment().offer_clusters(clusters_);
     cli::CommandLine line = line_;
     line.jobmanager = "127.0.0.1:0";
     line.data = "127.0.0.1:0";
     if (line.log_level == "info") line.log_level = "warn";
     MILLRACE_TRY(node_->start_jobmanager(line, "", nullptr));
-    MILLRACE_TRY_ASSIGN(auto graph, graph::plan(job));
+    MILLRACE_TRY_ASSIGN(auto graph, graph::plan(job_));
     std::uint32_t slots = graph.slots_needed();
     for (const proto::Job& side_job : side_jobs_) {
         MILLRACE_TRY_ASSIGN(graph, graph::plan(side_job));
         slots += graph.slots_needed();
     }
-    MILLRACE_TRY_ASSIGN(const auto budget, budget_of(settings, slots));
-    return node_->start_taskmanager(line, settings, budget,
+    MILLRACE_TRY_ASSIGN(const auto budget, budget_of(settings_, slots));
+    return node_->start_taskmanager(line, settings_, budget,
                                     {"127.0.0.1", node_->jobmanager().port()});
 }
 
-ExitCode ForegroundJob::run(proto::Job job, std::string document,
-                            const operators::KafkaConnection& kafka) {
-    if (Status started = start(job, kafka); !started) return exit_with(started.error());
+ExitCode ForegroundJob::run(proto::Job job, std::string document) {
+    job_ = std::move(job);
+    document_ = std::move(document);
+    if (Status started = start(); !started) return exit_with(started.error());
     const auto prints = [](const proto::Sink& sink) { return sink.has_print(); };
-    table_.emplace(node_->clock(), std::ranges::any_of(job.sinks(), prints));
+    table_.emplace(node_->clock(), std::ranges::any_of(job_.sinks(), prints));
     if (line_.seconds > 0) deadline_ = node_->clock().now() + std::chrono::seconds(line_.seconds);
-    submit_when_ready(std::move(job), std::move(document));
+    submit_when_ready();
     node_->run();
     if (!code_ && node_->was_interrupted()) code_ = ExitCode::kInterrupted;
     if (id_) {
@@ -53,30 +66,38 @@ ExitCode ForegroundJob::run(proto::Job job, std::string document,
     return code_.value_or(ExitCode::kFailed);
 }
 
-void ForegroundJob::submit_when_ready(proto::Job job, std::string document) {
-    if (!node_->taskmanager().is_registered()) {
-        node_->loop().post_after(kReadyPollEvery,
-                                 [this, job = std::move(job), document = std::move(document)] {
-                                     submit_when_ready(job, document);
-                                 });
-        return;
-    }
-    submit_side_jobs(0, [this, job = std::move(job), document = std::move(document)] {
-        node_->jobmanager().submit(job, document, [this](Result<JobId> submitted) {
-            if (!submitted) return end(exit_with(submitted.error()));
-            id_ = *submitted;
-            watch();
-        });
+void ForegroundJob::submit_when_ready() {
+    if (node_->taskmanager().is_registered()) return submit_side_jobs(0);
+    node_->loop().post_after(kReadyPollEvery, [this] { submit_when_ready(); });
+}
+
+void ForegroundJob::submit_side_jobs(std::size_t next) {
+    if (next == side_jobs_.size()) return submit();
+    node_->jobmanager().submit(side_jobs_[next], "", [this, next](Result<JobId> submitted) {
+        if (!submitted) return end(exit_with(submitted.error()));
+        submit_side_jobs(next + 1);
     });
 }
 
-void ForegroundJob::submit_side_jobs(std::size_t next, std::function<void()> then) {
-    if (next == side_jobs_.size()) return then();
-    node_->jobmanager().submit(side_jobs_[next], "",
-                               [this, next, then = std::move(then)](Result<JobId> submitted) {
-                                   if (!submitted) return end(exit_with(submitted.error()));
-                                   submit_side_jobs(next + 1, then);
-                               });
+void ForegroundJob::submit() {
+    node_->jobmanager().submit(job_, document_, [this](Result<JobId> submitted) {
+        if (!submitted) return try_again_or_end(submitted.error());
+        id_ = *submitted;
+        watch();
+    });
+}
+
+void ForegroundJob::try_again_or_end(const Error& refusal) {
+    const jobmanager::RestartPolicy policy = jobmanager::restart_policy_of(job_);
+    if (!may_pass(refusal.code) || ++refusals_ > policy.give_up_after)
+        return end(exit_with(refusal));
+    if (refusal.message != last_refusal_) fmt::print(stderr, "millrace: {}\n", refusal.message);
+    last_refusal_ = refusal.message;
+    Random random(static_cast<std::uint64_t>(node_->clock().wall_ms()));
+    const Duration wait = jobmanager::backoff_after(policy, refusals_, random);
+    fmt::print(stderr, "millrace: the job is tried again in {:.1f} s ({} of {})\n",
+               std::chrono::duration<double>(wait).count(), refusals_, policy.give_up_after);
+    node_->loop().post_after(wait, [this] { submit(); });
 }
 
 void ForegroundJob::watch() {

@@ -3,41 +3,54 @@
 // Threads:    the thread that calls run().
 // Ownership:  owns JobManager, TaskManager and loop for the time of run().
 // Limits:     slots and memory are sized to the job, within the machine.
-// Failure:    the job's first cause, printed, and the exit code.
+// Failure:    the job's first cause, printed, and the exit code. A broker, topic or right that is
+//             missing may come: the job is tried again as often as its restart policy says.
 
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "proto/job.pb.h"
 #include "runtime/cli/command_line.h"
 #include "runtime/process/live_table.h"
 #include "runtime/process/node.h"
+#include "runtime/process/process_settings.h"
 
 namespace millrace::process {
 
 class ForegroundJob {
   public:
-    explicit ForegroundJob(const cli::CommandLine& line) : line_(line) {}
+    // `clusters` are what the jobs may name.
+    ForegroundJob(const cli::CommandLine& line, Settings settings,
+                  std::vector<operators::KafkaConnection> clusters);
 
     // Ends with the job; or after `line.seconds`, or at the first Ctrl-C, with the job cancelled.
-    cli::ExitCode run(proto::Job job, std::string document,
-                      const operators::KafkaConnection& kafka);
+    cli::ExitCode run(proto::Job job, std::string document);
     // A job that runs beside the main one and before it, for example a generator.
     void add_side_job(proto::Job job) { side_jobs_.push_back(std::move(job)); }
     // Asked ten times a second while the job runs; what it answers is printed above the table.
     void on_watch(std::function<std::optional<std::string>()> news) { news_ = std::move(news); }
 
   private:
-    Status start(const proto::Job& job, const operators::KafkaConnection& kafka);
-    void submit_when_ready(proto::Job job, std::string document);
-    void submit_side_jobs(std::size_t next, std::function<void()> then);
+    Status start();
+    void submit_when_ready();
+    void submit_side_jobs(std::size_t next);
+    void submit();
+    void try_again_or_end(const Error& refusal);
     void watch();
     void end(cli::ExitCode code);
 
     const cli::CommandLine& line_;
+    const Settings settings_;
+    std::vector<operators::KafkaConnection> clusters_;
+    proto::Job job_;
+    std::string document_;
+    std::uint32_t refusals_ = 0;  // In a row.
+    std::string last_refusal_;
     std::vector<proto::Job> side_jobs_;
     std::optional<Node> node_;
     std::optional<LiveTable> table_;

@@ -49,36 +49,51 @@ std::vector<proto::SplitAssignment> partitions_from(const std::string& topic,
     return splits;
 }
 
+// The connection that a job file says. Errors: kInvalidOption for a value that only a server fills in.
+Result<KafkaConnection> connection_in(const proto::KafkaCluster& written) {
+    KafkaConnection made{.name = written.name(), .brokers = written.brokers(), .properties = {}};
+    for (const proto::Property& property : written.properties()) {
+        if (property.value().starts_with("secret:"))
+            return fail(Code::kInvalidOption,
+                        "kafka.clusters.{}.properties.{} names a secret, and this process keeps "
+                        "none. Hint: write \"${{VARIABLE}}\", or name the cluster in the process "
+                        "configuration with file:PATH or env:VARIABLE",
+                        written.name(), property.name());
+        made.properties.emplace_back(property.name(), property.value());
+    }
+    return made;
+}
+
 Error with_node(Error error, const std::string& node) {
     return std::move(error).with_context(node);
 }
 
 }  // namespace
 
-void JobEnvironment::set_default_cluster(KafkaConnection connection) {
-    clusters_.push_back(std::move(connection));
+void JobEnvironment::offer_clusters(std::vector<KafkaConnection> clusters) {
+    clusters_ = std::move(clusters);
 }
 
 Result<KafkaConnection> JobEnvironment::connection_of(const proto::Job& job,
                                                       const std::string& cluster) const {
     const auto& own = job.kafka().clusters();
-    for (const proto::KafkaCluster& written : own) {
-        if (!(written.name() == cluster || (cluster.empty() && own.size() == 1))) continue;
-        KafkaConnection made{
-            .name = written.name(), .brokers = written.brokers(), .properties = {}};
-        for (const proto::Property& property : written.properties()) {
-            made.properties.emplace_back(property.name(), property.value());
-        }
-        return made;
-    }
-    const std::string wanted = cluster.empty() ? "default" : cluster;
-    for (const KafkaConnection& offered : clusters_) {
-        if (offered.name == wanted) return offered;
-    }
+    const auto written = std::ranges::find_if(own, [&](const proto::KafkaCluster& one) {
+        return one.name() == cluster || (cluster.empty() && own.size() == 1);
+    });
+    std::string_view wanted = cluster.empty() ? operators::kDefaultKafkaCluster : cluster;
+    if (written != own.end()) wanted = written->name();
+    const auto offered = std::ranges::find(clusters_, wanted, &KafkaConnection::name);
+    if (written != own.end() && offered != clusters_.end())
+        return fail(Code::kInvalidOption,
+                    "both the job and the process configuration say where the Kafka cluster {} is. "
+                    "Hint: choose another name in the job",
+                    wanted);
+    if (written != own.end()) return connection_in(*written);
+    if (offered != clusters_.end()) return *offered;
     return fail(Code::kInvalidOption,
-                "no Kafka cluster of this name is configured: {}. Hint: start the JobManager with "
-                "--kafka HOST:PORT for `default`",
-                wanted);
+                "no Kafka cluster of this name is configured: {}. Hint: name it in the process "
+                "configuration (kafka.clusters.{}.brokers), or give --kafka HOST:PORT for `{}`",
+                wanted, wanted, operators::kDefaultKafkaCluster);
 }
 
 Result<std::vector<proto::SplitAssignment>> JobEnvironment::resolve(const proto::Job& job,

@@ -23,8 +23,8 @@ class JobEnvironment final : public jobmanager::SplitDirectory {
 
     explicit JobEnvironment(const Clock& clock) : clock_(clock) {}
 
-    // Names the cluster `default`. Before the first job.
-    void set_default_cluster(operators::KafkaConnection connection);
+    // What jobs may name as their `cluster`. Before the first job.
+    void offer_clusters(std::vector<operators::KafkaConnection> clusters);
 
     Result<std::vector<proto::SplitAssignment>> resolve(const proto::Job& job, int index) override;
     Result<std::vector<proto::SplitAssignment>> look_again(const proto::Job& job,

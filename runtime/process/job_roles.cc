@@ -1,5 +1,6 @@
 #include "runtime/process/job_roles.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -9,6 +10,7 @@
 #include <fmt/core.h>
 
 #include "memory/system_memory.h"
+#include "proto/job.pb.h"
 #include "runtime/base/log.h"
 #include "runtime/cli/job_documents.h"
 #include "runtime/process/document_reader.h"
@@ -40,14 +42,13 @@ Status start_jobmanager(Node& node, const cli::CommandLine& line, const Settings
                         const jobfile::ExpressionChecker* expressions) {
     outlive_readers();
     MILLRACE_TRY_ASSIGN(const auto budget, jobmanager_budget_of(settings));
-    std::vector<std::string> clusters;
-    if (!line.kafka.empty()) {
-        node.environment().set_default_cluster(
-            {.name = "default", .brokers = line.kafka, .properties = {}});
-        clusters.emplace_back("default");
-    }
+    MILLRACE_TRY_ASSIGN(auto clusters, kafka_clusters_of(line, settings));
+    std::vector<std::string> names;
+    names.reserve(clusters.size());
+    for (const operators::KafkaConnection& cluster : clusters) names.push_back(cluster.name);
+    node.environment().offer_clusters(std::move(clusters));
     MILLRACE_TRY(node.start_jobmanager(line, line.server,
-                                       document_reader(line, std::move(clusters), expressions)));
+                                       document_reader(line, std::move(names), expressions)));
     MILLRACE_TRY(write_ports(line.port_file, node, node.jobmanager().port()));
     for (const std::string& warning : budget.warnings) log::warn("{}", warning);
     log::info("JobManager: REST at port {}, TaskManagers at port {}", node.rest_port(),
@@ -104,14 +105,32 @@ ExitCode run_local(const cli::CommandLine& line, const jobfile::ExpressionChecke
     return ExitCode::kDone;
 }
 
+namespace {
+
+// A job that names no cluster of its own, with nothing said about one, uses the local broker.
+cli::CommandLine with_local_broker(cli::CommandLine line, const Settings& settings,
+                                   const proto::Job& job) {
+    const bool is_named =
+        std::ranges::any_of(job.kafka().clusters(), [](const proto::KafkaCluster& cluster) {
+            return cluster.name() == operators::kDefaultKafkaCluster;
+        });
+    if (line.kafka.empty() && !is_named && !find_setting(settings, kDefaultBrokersKey))
+        line.kafka = "localhost:9092";
+    return line;
+}
+
+}  // namespace
+
 ExitCode run_job(const cli::CommandLine& line, const jobfile::ExpressionChecker* expressions) {
     auto validation = cli::read_job(line, expressions);
     if (!validation) return validation.error();
-    ForegroundJob job(line);
-    return job.run(std::move(*validation->job), validation->resolved,
-                   {.name = "default",
-                    .brokers = line.kafka.empty() ? "localhost:9092" : line.kafka,
-                    .properties = {}});
+    const auto settings = read_settings(line);
+    if (!settings) return exit_with(settings.error());
+    auto clusters =
+        kafka_clusters_of(with_local_broker(line, *settings, *validation->job), *settings);
+    if (!clusters) return exit_with(clusters.error());
+    ForegroundJob job(line, *settings, *std::move(clusters));
+    return job.run(std::move(*validation->job), validation->resolved);
 }
 
 }  // namespace millrace::process

@@ -173,12 +173,6 @@ Status Node::start_metrics(const cli::CommandLine& line, const net::Address& add
 
 namespace {
 
-Settings memory_settings(Settings settings) {
-    std::erase_if(settings,
-                  [](const memory::Setting& setting) { return setting.key == kMetricsPortKey; });
-    return settings;
-}
-
 memory::MachineMemory machine_memory(std::uint64_t process_bytes_default) {
     return {.cgroup_limit_bytes = memory::cgroup_limit_bytes(memory::SystemFiles{}),
             .process_bytes_default = process_bytes_default,

@@ -1,9 +1,11 @@
 #include "runtime/process/process_settings.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include <fmt/core.h>
 
+#include "operators/kafka/kafka_clusters.h"
 #include "runtime/config/settings_file.h"
 #include "runtime/config/text_file.h"
 
@@ -31,6 +33,12 @@ Result<Settings> settings_in(const std::string& path) {
     return settings;
 }
 
+Result<std::string> read_variable(const std::string& name) {
+    const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): main's.
+    if (value == nullptr) return fail(Code::kInvalidOption, "no such environment variable is set");
+    return std::string(value);
+}
+
 }  // namespace
 
 Result<Settings> read_settings(const cli::CommandLine& line) {
@@ -54,6 +62,24 @@ Result<Settings> read_settings(const cli::CommandLine& line) {
 std::optional<std::string> find_setting(const Settings& settings, std::string_view key) {
     const auto found = std::ranges::find(settings, key, &memory::Setting::key);
     return found == settings.end() ? std::nullopt : std::optional(found->value);
+}
+
+Settings memory_settings(Settings settings) {
+    std::erase_if(settings, [](const memory::Setting& setting) {
+        return setting.key == kMetricsPortKey || operators::is_kafka_key(setting.key);
+    });
+    return settings;
+}
+
+Result<std::vector<operators::KafkaConnection>> kafka_clusters_of(const cli::CommandLine& line,
+                                                                  Settings settings) {
+    if (!line.kafka.empty()) {
+        std::erase_if(settings,
+                      [](const memory::Setting& one) { return one.key == kDefaultBrokersKey; });
+        settings.push_back({.key = std::string(kDefaultBrokersKey), .value = line.kafka});
+    }
+    return operators::kafka_clusters_of(
+        settings, {.file = config::read_text_file, .variable = read_variable});
 }
 
 }  // namespace millrace::process

@@ -9,8 +9,8 @@
 #include <fmt/format.h>
 
 #include "tests/integration/cluster.h"
+#include "tests/integration/own_broker.h"
 #include "tests/support/kafka_client.h"
-#include "tests/support/skip.h"
 
 namespace millrace::integration {
 namespace {
@@ -19,39 +19,6 @@ using Catch::Matchers::Contains;
 using support::KafkaClient;
 
 constexpr int kBatchRecords = 10;
-
-// A broker whose files the case may damage.
-class OwnBroker {
-  public:
-    OwnBroker() {
-        (void)support::kafka_brokers_or_skip();  // Where there is none, Kafka is not installed.
-        REQUIRE(script({"start", "--port", "0"}).exit_code == 0);
-        const std::string port = script({"port"}).output;
-        address_ = "127.0.0.1:" + port.substr(0, port.find('\n'));
-    }
-    OwnBroker(const OwnBroker&) = delete;
-    OwnBroker& operator=(const OwnBroker&) = delete;
-    ~OwnBroker() { (void)script({"stop"}); }
-
-    [[nodiscard]] const std::string& address() const { return address_; }
-    // The first segment of partition 0.
-    [[nodiscard]] std::filesystem::path segment(const std::string& topic) const {
-        return folder_ / "data" / "log" / (topic + "-0") / "00000000000000000000.log";
-    }
-
-  private:
-    [[nodiscard]] support::Finished script(std::vector<std::string> words) const {
-        std::vector<std::string> argv{MILLRACE_SOURCE_DIR "/deploy/kafka/kafka"};
-        argv.insert(argv.end(), words.begin(), words.end());
-        argv.insert(argv.end(), {"--data", (folder_ / "data").string()});
-        auto finished = support::run({.argv = std::move(argv)});
-        REQUIRE(finished);
-        return *std::move(finished);
-    }
-
-    support::TempDir folder_;
-    std::string address_;
-};
 
 // Flips one byte in the middle of batch number `index` of a segment. Every batch begins with its
 // base offset (8 bytes) and the length of what follows (4 bytes), big-endian.
@@ -117,7 +84,8 @@ void require_failure_at_the_damage(const OwnBroker& broker, const std::string& c
 
 TEST_CASE("a batch that was damaged on disk fails the job with topic, partition and offset",
           "[integration]") {
-    const OwnBroker broker;
+    OwnBroker broker;
+    broker.start();
     for (const char* compression : {"uncompressed", "gzip", "snappy", "lz4", "zstd"})
         require_failure_at_the_damage(broker, compression);
 }

@@ -20,7 +20,7 @@ using support::Finished;
 std::string nobody() { return "127.0.0.1:" + std::to_string(support::free_port()); }
 
 std::string reader_of(const std::string& topic) {
-    return "version: 1\nname: reader\n"
+    return "version: 1\nname: reader\nruntime: { restart: { give_up_after: 0 } }\n"
            "schemas:\n  row: { value: int64 }\n"
            "sources:\n  numbers: { type: kafka, topic: " +
            topic +

@@ -52,6 +52,7 @@ TEST_CASE("run says which broker it could not reach", "[integration]") {
     const std::string job = folder
                                 .write("job.yaml",
                                        "version: 1\nname: reader\n"
+                                       "runtime: { restart: { give_up_after: 0 } }\n"
                                        "schemas:\n  row: { value: int64 }\n"
                                        "sources:\n  in: { type: kafka, topic: t, schema: row }\n"
                                        "sinks:\n  out: { type: print, from: in }\n")

@@ -1,0 +1,42 @@
+// The Kafka clusters that a process's configuration names, for every job that says `cluster: NAME`.
+//
+//   kafka.clusters.main.brokers: broker1:9092,broker2:9092
+//   kafka.clusters.main.properties.sasl.username: millrace
+//   kafka.clusters.main.properties.sasl.password: file:/etc/millrace/sasl-password
+//
+// A value `file:PATH` or `env:NAME` stands for what the file or variable holds, so that no secret
+// need stand in the configuration.
+//
+// Threads:    any.
+// Ownership:  values.
+// Failure:    kInvalidOption with every problem, one a line: file, line, key, what, hint. A value is
+//             not repeated, unless librdkafka does it because it is none of the legal words.
+
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "memory/memory_keys.h"
+#include "operators/kafka/kafka_settings.h"
+#include "runtime/base/status.h"
+
+namespace millrace::operators {
+
+// True for the keys that kafka_clusters_of() judges, known or not.
+[[nodiscard]] bool is_kafka_key(std::string_view key);
+
+// What a file or an environment variable holds. The error tells the cause alone.
+struct ReferenceReader {
+    std::function<Result<std::string>(const std::string& path)> file;
+    std::function<Result<std::string>(const std::string& name)> variable;
+};
+
+// In the order in which the settings name them; settings of other things are passed over.
+Result<std::vector<KafkaConnection>> kafka_clusters_of(std::span<const memory::Setting> settings,
+                                                       const ReferenceReader& reader);
+
+}  // namespace millrace::operators
