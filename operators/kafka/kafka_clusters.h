@@ -9,8 +9,8 @@
 //
 // Threads:    any.
 // Ownership:  values.
-// Failure:    kInvalidOption with every problem, one a line: file, line, key, what, hint. A value is
-//             not repeated, unless librdkafka does it because it is none of the legal words.
+// Failure:    kInvalidOption with every problem, one a line: file, line, key, what, hint. No value
+//             is repeated, but for one that is none of librdkafka's words.
 
 #pragma once
 

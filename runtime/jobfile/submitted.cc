@@ -171,12 +171,12 @@ class SubmitCheck {
             return;
         }
         const std::vector<std::string_view> known(rules_.clusters.begin(), rules_.clusters.end());
-        complaints_.value("E100", path_of(path, "cluster"),
-                          fmt::format("the server has no Kafka cluster named \"{}\"", name),
-                          known.empty()
-                              ? "start the JobManager with --kafka HOST:PORT for `default`, or name "
-                                "clusters in its configuration: kafka.clusters.NAME.brokers"
-                              : config::suggestion(name, known));
+        complaints_.value(
+            "E100", path_of(path, "cluster"),
+            fmt::format("the server has no Kafka cluster named \"{}\"", name),
+            known.empty() ? "start the JobManager with --kafka HOST:PORT for `default`, or name "
+                            "clusters in its configuration: kafka.clusters.NAME.brokers"
+                          : config::suggestion(name, known));
     }
 
     template <class Properties>

@@ -18,7 +18,7 @@ constexpr Duration kReadyPollEvery = std::chrono::milliseconds(5);
 constexpr Duration kWatchEvery = std::chrono::milliseconds(100);
 constexpr int kWatchesPerDraw = 10;
 
-// What may be mended while the job waits: a broker that is away, a topic or a right that is missing.
+// What may be mended while the job waits: a broker that is away, a topic or right that is missing.
 bool may_pass(Code code) {
     return code == Code::kUnavailable || code == Code::kDeadlineExceeded ||
            code == Code::kNotFound || code == Code::kPermissionDenied;

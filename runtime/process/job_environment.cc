@@ -49,7 +49,7 @@ std::vector<proto::SplitAssignment> partitions_from(const std::string& topic,
     return splits;
 }
 
-// The connection that a job file says. Errors: kInvalidOption for a value that only a server fills in.
+// The connection that a job file says. Errors: kInvalidOption for a value that a server fills in.
 Result<KafkaConnection> connection_in(const proto::KafkaCluster& written) {
     KafkaConnection made{.name = written.name(), .brokers = written.brokers(), .properties = {}};
     for (const proto::Property& property : written.properties()) {
