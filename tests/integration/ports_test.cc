@@ -92,8 +92,7 @@ TEST_CASE("strangers' bytes on any port close their connection and disturb no jo
     cluster.submit(endless_job("bystander", 1));
     cluster.wait_for_state("bystander", "RUNNING");
     const std::vector<std::string> rubbish{
-        std::string(100'000, '\xff'),
-        std::string(100'000, '\0'),
+        std::string(100'000, '\xff'), std::string(100'000, '\0'),
         "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
         "POST /jobs HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n",
         "PATCH /jobs/%00?mode=cancel&&== HTTP/1.1\r\nContent-Length: 0\r\nConnection: "
