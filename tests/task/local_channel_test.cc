@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "runtime/base/random.h"
+#include "tests/support/eventually.h"
 #include "tests/support/slot_world.h"
 #include "tests/task/counting_waker.h"
 #include "tests/task/rows.h"
@@ -157,6 +158,8 @@ class Bell final : public Waker {
 TEST_CASE("LocalChannel loses neither elements nor rings between two threads",
           "[task][local_channel][threads]") {
     constexpr std::int64_t kBatches = 50'000;
+    // Where others take the processor between two batches, fewer come through: those are checked.
+    const support::Deadline enough(std::chrono::seconds(4));
     SlotWorld world;
     const data::BatchPtr batch = rows(world);
     Bell producer_bell;
@@ -169,8 +172,10 @@ TEST_CASE("LocalChannel loses neither elements nor rings between two threads",
     Random random(1);
     channel.attach_producer(producer_bell);
     channel.attach_consumer(consumer_bell);
+    std::int64_t pushed = 0;
     std::thread producer([&] {
-        for (std::int64_t i = 0; i < kBatches;) {
+        std::int64_t i = 0;
+        while (i < kBatches && (i % 100 != 99 || !enough.passed())) {
             const int heard = producer_bell.heard();
             if (!channel.has_room()) {
                 producer_bell.wait(heard);
@@ -183,6 +188,7 @@ TEST_CASE("LocalChannel loses neither elements nor rings between two threads",
                 std::atomic_signal_fence(std::memory_order_seq_cst);
             }
         }
+        pushed = i;
         channel.push(data::EndOfInput{});
     });
     std::int64_t batches = 0;
@@ -201,8 +207,8 @@ TEST_CASE("LocalChannel loses neither elements nor rings between two threads",
         ended = std::holds_alternative<data::EndOfInput>(*element);
     }
     producer.join();
-    REQUIRE(batches == kBatches);
-    REQUIRE(watermarks == (kBatches + 6) / 7);
+    REQUIRE(batches == pushed);
+    REQUIRE(watermarks == (pushed + 6) / 7);
     REQUIRE(channel.queued_bytes() == 0);
 }
 
