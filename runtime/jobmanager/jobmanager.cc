@@ -10,6 +10,9 @@
 namespace millrace::jobmanager {
 namespace {
 
+// Of one message to the TaskManagers, without the envelope that goes around it.
+constexpr std::size_t kAddSplitsBytesMax = net::kControlPayloadBytesMax - 16;
+
 bool is_source_vertex(const graph::JobGraph& graph, std::uint32_t vertex) {
     return graph.operators[graph.vertices[vertex].operators.front()].kind ==
            graph::OperatorKind::kSource;
@@ -145,7 +148,7 @@ void JobManager::register_taskmanager(const net::ControlHandle& connection,
         proto::RegistrationRefused& refused = *answer.mutable_registration_refused();
         refused.set_error_code(std::string(to_string(added.error().code)));
         refused.set_error(added.error().message);
-        (void)net::send_message(*connection, answer);
+        net::send_or_close(*connection, answer);
         connection->close_when_sent(added.error());
         return;
     }
@@ -157,8 +160,7 @@ void JobManager::register_taskmanager(const net::ControlHandle& connection,
     registered->set_heartbeat_interval_ms(options_.heartbeat_interval /
                                           std::chrono::milliseconds(1));
     registered->set_heartbeat_timeout_ms(options_.heartbeat_timeout / std::chrono::milliseconds(1));
-    // A connection that breaks here is reported by on_closed.
-    (void)net::send_message(*connection, answer);
+    net::send_or_close(*connection, answer);
     offer_room();
 }
 
@@ -172,10 +174,14 @@ Status JobManager::check_version(const proto::RegisterTaskManager& message) cons
 }
 
 void JobManager::take_heartbeat(TaskManagerEntry& entry, const proto::Heartbeat& message) {
+    if (message.reports_left_out() > 0 && entry.report.reports_left_out() == 0) {
+        log::warn("TaskManager {}: its reports do not fit into a message, {} are left out",
+                  entry.description.taskmanager_id(), message.reports_left_out());
+    }
     entry.report = message;
     proto::ControlMessage answer;
     answer.mutable_heartbeat_seen();
-    (void)net::send_message(*entry.connection, answer);
+    net::send_or_close(*entry.connection, answer);
     for (const proto::SubtaskReport& report : message.subtasks()) {
         JobEntry* job = entry_of(report.job_id());
         if (job == nullptr || Attempt{report.attempt()} != job->master.attempt()) continue;
@@ -461,7 +467,7 @@ void JobManager::send_deploy(JobEntry& entry) {
 void JobManager::broadcast(JobEntry& entry, const proto::ControlMessage& message) {
     for (const std::string& id : entry.master.taskmanagers()) {
         TaskManagerEntry* taskmanager = registry_.find(id);
-        if (taskmanager != nullptr) (void)net::send_message(*taskmanager->connection, message);
+        if (taskmanager != nullptr) net::send_or_close(*taskmanager->connection, message);
     }
 }
 
@@ -517,8 +523,7 @@ void JobManager::add_splits(const std::string& id, int source,
     }
     if (added->empty()) return;
     const graph::JobGraph& graph = entry->master.graph();
-    proto::ControlMessage message;
-    proto::AddSplits& add = *message.mutable_add_splits();
+    proto::AddSplits add;
     add.set_job_id(id);
     add.set_attempt(static_cast<std::uint32_t>(entry->master.attempt()));
     for (std::uint32_t vertex = 0; vertex < graph.vertices.size(); ++vertex) {
@@ -530,7 +535,11 @@ void JobManager::add_splits(const std::string& id, int source,
     }
     log::info("job {}: {} new partitions of source {}", entry->job.name(), added->size(),
               entry->job.sources(source).name());
-    broadcast(*entry, message);
+    for (proto::AddSplits& part : cut_to_fit(add, kAddSplitsBytesMax)) {
+        proto::ControlMessage message;
+        *message.mutable_add_splits() = std::move(part);
+        broadcast(*entry, message);
+    }
 }
 
 JobEntry* JobManager::entry_of(const std::string& id) {

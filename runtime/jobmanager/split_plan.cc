@@ -61,4 +61,38 @@ std::vector<proto::SourceSplits> SplitPlan::assign(
     return all;
 }
 
+std::vector<proto::AddSplits> cut_to_fit(const proto::AddSplits& all, std::size_t bytes_max) {
+    // What a field of a message takes beside its content: a tag and a length.
+    constexpr std::size_t kFieldBytes = 1 + 5;
+    proto::AddSplits head;
+    head.set_job_id(all.job_id());
+    head.set_attempt(all.attempt());
+    std::vector<proto::AddSplits> messages;
+    std::size_t bytes = 0;  // Of the last message.
+    for (const proto::SourceSplits& part : all.splits()) {
+        proto::SourceSplits part_head;
+        part_head.set_vertex(part.vertex());
+        part_head.set_subtask(part.subtask());
+        const std::size_t part_bytes = part_head.ByteSizeLong() + kFieldBytes;
+        proto::SourceSplits* into = nullptr;
+        for (const proto::SplitAssignment& split : part.splits()) {
+            const std::size_t split_bytes = split.ByteSizeLong() + kFieldBytes;
+            const std::size_t more = split_bytes + (into == nullptr ? part_bytes : 0);
+            if (messages.empty() || bytes + more > bytes_max) {
+                messages.push_back(head);
+                bytes = head.ByteSizeLong();
+                into = nullptr;
+            }
+            if (into == nullptr) {
+                into = messages.back().add_splits();
+                *into = part_head;
+                bytes += part_bytes;
+            }
+            *into->add_splits() = split;
+            bytes += split_bytes;
+        }
+    }
+    return messages;
+}
+
 }  // namespace millrace::jobmanager

@@ -52,4 +52,9 @@ class SplitPlan {
     std::int32_t next_index_ = 0;
 };
 
+// The splits of `all` in order, in as many messages as keep each within `bytes_max`. A split that
+// is longer than that goes alone.
+[[nodiscard]] std::vector<proto::AddSplits> cut_to_fit(const proto::AddSplits& all,
+                                                       std::size_t bytes_max);
+
 }  // namespace millrace::jobmanager

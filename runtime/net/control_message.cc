@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 #include "proto/control.pb.h"
 
@@ -62,6 +63,12 @@ Status send_message(ControlConnection& connection, const proto::ControlMessage& 
                     kControlPayloadBytesMax);
     }
     return connection.send(kControlMessageType, payload);
+}
+
+void send_or_close(ControlConnection& connection, const proto::ControlMessage& message) {
+    // Closing a connection that is closed already changes nothing.
+    if (Status sent = send_message(connection, message); !sent)
+        connection.close(std::move(sent).error());
 }
 
 Status decode_message(std::string_view payload, proto::ControlMessage& message) {

@@ -32,6 +32,9 @@ inline constexpr std::uint16_t kControlMessageType = kMessageTypeFirst;
 // Errors: kResourceExhausted for a message above the frame limit, else as
 // ControlConnection::send().
 Status send_message(ControlConnection& connection, const proto::ControlMessage& message);
+// The same for what the other side cannot do without: a connection that cannot take the message is
+// closed, with the reason, so that on_closed and the peer hear of it.
+void send_or_close(ControlConnection& connection, const proto::ControlMessage& message);
 Status decode_message(std::string_view payload, proto::ControlMessage& message);
 
 }  // namespace millrace::net

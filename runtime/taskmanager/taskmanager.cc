@@ -8,6 +8,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/log.h"
 #include "runtime/net/control_message.h"
+#include "runtime/taskmanager/heartbeat_size.h"
 
 namespace millrace::taskmanager {
 namespace {
@@ -201,8 +202,7 @@ void TaskManager::fill_pools(proto::Heartbeat& heartbeat) const {
 }
 
 void TaskManager::send(const proto::ControlMessage& message) {
-    // A connection that breaks here is reported by on_closed.
-    if (connection_ != nullptr) (void)net::send_message(*connection_, message);
+    if (connection_ != nullptr) net::send_or_close(*connection_, message);
 }
 
 void TaskManager::on_message(std::string_view payload) {
@@ -281,6 +281,7 @@ void TaskManager::send_report() {
     fill_memory(*heartbeat.mutable_memory());
     fill_pools(heartbeat);
     for (const auto& [id, attempt] : attempts_) attempt->report(heartbeat);
+    leave_out_what_does_not_fit(heartbeat, kHeartbeatBytesMax);
     send(message);
 }
 

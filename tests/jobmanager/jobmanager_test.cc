@@ -1,5 +1,7 @@
 #include "runtime/jobmanager/jobmanager.h"
 
+#include <set>
+
 #include <catch2/catch.hpp>
 
 #include "tests/jobmanager/jobmanager_world.h"
@@ -405,6 +407,36 @@ TEST_CASE("JobManager hands new partitions to the running subtasks", "[jobmanage
     REQUIRE(added.splits(0).splits_size() == 1);
     CHECK(added.splits(0).splits(0).name() == "rows/3");
     CHECK(added.splits(0).splits(0).index() == 3);
+}
+
+TEST_CASE("JobManager hands new partitions on in as many messages as they need", "[jobmanager]") {
+    JobManager::Options options = JobManagerWorld::default_options();
+    options.discovery_interval = milliseconds(5);
+    JobManagerWorld world(options);
+    TaskManagerDouble a(world, "a", 2);
+    world.must_submit(copy_job("copy", 2));
+    a.run_next();
+    constexpr int kNew = 3000;
+    world.on_loop_do([&] {
+        // 9 MB of names.
+        for (int i = 0; i < kNew; ++i)
+            world.directory.splits.push_back(split_named(fmt::format("{:03000}", i)));
+    });
+    std::set<std::int32_t> indexes;
+    const auto take = [&] {
+        const proto::AddSplits added = a.take_splits();
+        for (const proto::SourceSplits& part : added.splits()) {
+            for (const proto::SplitAssignment& split : part.splits()) {
+                CHECK(static_cast<std::uint32_t>(split.index()) % 2 == part.subtask());
+                indexes.insert(split.index());
+            }
+        }
+    };
+    take();
+    REQUIRE(indexes.size() < kNew);
+    take();
+    REQUIRE(indexes.size() == kNew);
+    CHECK(*indexes.begin() == 3);
 }
 
 TEST_CASE("JobManager finds a job by its name, its id or the beginning of its id", "[jobmanager]") {

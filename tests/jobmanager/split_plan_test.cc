@@ -113,5 +113,55 @@ TEST_CASE("SplitPlan refuses more splits than a job may have", "[jobmanager][spl
     REQUIRE(fits->front().index() == static_cast<int>(kSplitsMax) - 1);
 }
 
+proto::AddSplits splits_to_add() {
+    proto::AddSplits all;
+    all.set_job_id("0123456789abcdef0123456789abcdef");
+    all.set_attempt(3);
+    for (std::uint32_t subtask = 0; subtask < 3; ++subtask) {
+        proto::SourceSplits& part = *all.add_splits();
+        part.set_vertex(7);
+        part.set_subtask(subtask);
+        for (int i = 0; i < 20; ++i)
+            *part.add_splits() = split_named(fmt::format("rows/{}", 100 * subtask + i), 5);
+    }
+    return all;
+}
+
+// What is told of each split, and to whom.
+std::vector<std::string> told(const std::vector<proto::AddSplits>& messages) {
+    std::vector<std::string> lines;
+    for (const proto::AddSplits& message : messages) {
+        for (const proto::SourceSplits& part : message.splits()) {
+            for (const proto::SplitAssignment& split : part.splits())
+                lines.push_back(fmt::format("{} {} {} {} {} {}", message.job_id(),
+                                            message.attempt(), part.vertex(), part.subtask(),
+                                            split.name(), split.start_ordinal()));
+        }
+    }
+    return lines;
+}
+
+TEST_CASE("New splits are cut into messages of at most so many bytes", "[jobmanager][split_plan]") {
+    const proto::AddSplits all = splits_to_add();
+    const std::size_t bytes_max = GENERATE(100U, 101U, 150U, 500U, 1'000U);
+    CAPTURE(bytes_max);
+    const auto messages = cut_to_fit(all, bytes_max);
+    CHECK(told(messages) == told({all}));
+    CHECK(messages.size() >= all.ByteSizeLong() / bytes_max);
+    for (const proto::AddSplits& message : messages) {
+        CHECK(message.ByteSizeLong() <= bytes_max);
+        CHECK(message.splits_size() > 0);
+    }
+}
+
+TEST_CASE("New splits that fit stay in one message, and none need none",
+          "[jobmanager][split_plan]") {
+    const proto::AddSplits all = splits_to_add();
+    CHECK(cut_to_fit(all, 1 << 20).size() == 1);
+    CHECK(cut_to_fit({}, 1 << 20).empty());
+    // One that is too long for any message goes alone, for the sender to refuse.
+    CHECK(cut_to_fit(all, 1).size() == 60);
+}
+
 }  // namespace
 }  // namespace millrace::jobmanager

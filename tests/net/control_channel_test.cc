@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "proto/control.pb.h"
+#include "runtime/net/control_message.h"
 #include "tests/net/net_world.h"
 
 namespace millrace::net {
@@ -12,7 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-const std::vector<FrameRules::Rule> kMessages{{16, 1 << 20}, {17, 100}};
+const std::vector<FrameRules::Rule> kMessages{{16, kControlPayloadBytesMax}, {17, 100}};
 
 Hello job_manager(std::uint64_t epoch = 1) {
     return {.role = Role::kJobManager,
@@ -235,6 +237,32 @@ TEST_CASE("A message at its limit passes", "[net][control]") {
     world.connect();
     REQUIRE(world.send(world.at_client.opened.take(), 17, std::string(100, 'm')));
     REQUIRE(world.at_server.messages.take().second.size() == 100);
+}
+
+// A message of so many bytes.
+proto::ControlMessage message_of(std::size_t bytes) {
+    proto::ControlMessage message;
+    std::string& text = *message.mutable_deployed()->mutable_error();
+    text.resize(bytes - 20, 'x');
+    text.resize(text.size() + bytes - message.ByteSizeLong(), 'x');
+    return message;
+}
+
+TEST_CASE("A message that cannot be sent ends the connection and says so", "[net][control]") {
+    ControlWorld world;
+    world.connect();
+    const ControlHandle at_client = world.at_client.opened.take();
+    world.on_loop_do([&] { send_or_close(*at_client, message_of(kControlPayloadBytesMax)); });
+    REQUIRE(world.at_server.messages.take().second.size() == kControlPayloadBytesMax);
+    world.on_loop_do([&] { send_or_close(*at_client, message_of(kControlPayloadBytesMax + 1)); });
+    const Error reason = world.at_client.closed.take();
+    REQUIRE(reason.code == Code::kResourceExhausted);
+    REQUIRE(reason.message == "a control message of 8388609 bytes is above the limit of 8388608");
+    world.at_server.closed.take();
+    REQUIRE(world.at_server.messages.is_empty());
+    // One that is closed already stays so.
+    world.on_loop_do([&] { send_or_close(*at_client, message_of(100)); });
+    REQUIRE(world.at_client.closed.is_empty());
 }
 
 TEST_CASE("A peer that does not read is closed when the queue is full", "[net][control]") {
