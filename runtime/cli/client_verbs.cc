@@ -46,6 +46,13 @@ std::expected<net::HttpResponse, ExitCode> call(const CommandLine& line, std::st
     return std::move(*response);
 }
 
+// The exit code of a refusal whose causes were printed.
+ExitCode nothing_started(const net::HttpResponse& response) {
+    fmt::print(stderr, "millrace: nothing was started\n");
+    boost::system::error_code error;
+    return exit_code_of(response.status, text_at(json::parse(response.body, error), "code"));
+}
+
 // Prints why the server refused.
 ExitCode refused(const net::HttpResponse& response) {
     boost::system::error_code error;
@@ -119,11 +126,9 @@ ExitCode submit_job(const CommandLine& line, const jobfile::ExpressionChecker* e
     if (!response) return response.error();
     if (response->status != 202) {
         const auto diagnostics = diagnostics_in(*response, validation->places);
-        if (!diagnostics.empty()) {
-            std::fputs(config::report(diagnostics, validation->sources, form_of(line)).c_str(),
-                       stderr);
-        }
-        return refused(*response);
+        if (diagnostics.empty()) return refused(*response);
+        std::fputs(config::report(diagnostics, validation->sources, form_of(line)).c_str(), stderr);
+        return nothing_started(*response);
     }
     const json::value body = json::parse(response->body);
     const std::string url = text_at(body, "jobUrl");

@@ -229,6 +229,15 @@ constexpr auto kCodes = std::to_array<ErrorCode>({
      "The property is allowed, but not this value: it costs the server memory or "
      "time.",
      "properties: { fetch.max.bytes: 4000000000 }"},
+    {"E110", "topic missing", "The Kafka cluster has no topic of this name.",
+     "clicks: { type: kafka, topic: ad_click }"},
+    {"E111", "cluster does not answer",
+     "The Kafka cluster could not be asked whether the topic exists.",
+     "kafka: { clusters: { main: { brokers: \"no-such-host:9092\" } } }"},
+    {"E112", "cluster refuses",
+     "The Kafka cluster does not accept the credentials, or the right "
+     "to use the topic is missing.",
+     "sasl.password: ..."},
     {"W041", "model not used", "The model is declared, but no step uses it.",
      "models: { old: ... }"},
     {"W042", "features not used", "The features are declared, but no model uses them.",

@@ -25,13 +25,18 @@ Code code_named(std::string_view name) {
     return Code::kInternal;
 }
 
+// For what no line of the job file is to blame.
+void refuse(const JobManager::OnSubmitted& done, Error cause) {
+    done(std::unexpected(JobRefusal{std::move(cause), {}}));
+}
+
 }  // namespace
 
 struct JobManager::Submission {
     proto::Job job;
     std::string document;
     OnSubmitted done;
-    Result<JobFindings> findings = JobFindings{};
+    std::expected<JobFindings, JobRefusal> findings = JobFindings{};
 };
 
 JobManager::JobManager(net::EventLoop& loop, const Clock& clock, metrics::Registry& metrics,
@@ -272,12 +277,11 @@ Status JobManager::check_name(const std::string& name) const {
 
 void JobManager::submit(proto::Job job, std::string document, OnSubmitted done) {
     MILLRACE_CHECK(loop_.is_current_thread());
-    if (Status name = check_name(job.name()); !name)
-        return done(std::unexpected(std::move(name).error()));
+    if (Status name = check_name(job.name()); !name) return refuse(done, std::move(name).error());
     auto graph = graph::plan(job);
-    if (!graph) return done(std::unexpected(std::move(graph).error()));
+    if (!graph) return refuse(done, std::move(graph).error());
     if (auto fitting = fit(job, *graph); !fitting) {
-        return done(std::unexpected(std::move(fitting).error()));
+        return refuse(done, std::move(fitting).error());
     }
     auto submission = std::make_shared<Submission>();
     submission->job = std::move(job);
@@ -289,7 +293,7 @@ void JobManager::submit(proto::Job job, std::string document, OnSubmitted done) 
             if (*alive) accept(submission);
         });
     });
-    if (!queued) submission->done(std::unexpected(std::move(queued).error()));
+    if (!queued) refuse(submission->done, std::move(queued).error());
 }
 
 void JobManager::accept(const std::shared_ptr<Submission>& submission) {
@@ -298,12 +302,12 @@ void JobManager::accept(const std::shared_ptr<Submission>& submission) {
     }
     // Another job, of this name or in its place, may have come while the directory was asked.
     if (Status name = check_name(submission->job.name()); !name) {
-        return submission->done(std::unexpected(std::move(name).error()));
+        return refuse(submission->done, std::move(name).error());
     }
     auto graph = graph::plan(submission->job);
     MILLRACE_CHECK(graph.has_value());
     if (auto fitting = fit(submission->job, *graph); !fitting) {
-        return submission->done(std::unexpected(std::move(fitting).error()));
+        return refuse(submission->done, std::move(fitting).error());
     }
     const JobId id{random_.next(), random_.next()};
     const RestartPolicy policy = restart_policy_of(submission->job);
@@ -314,7 +318,7 @@ void JobManager::accept(const std::shared_ptr<Submission>& submission) {
     entry->submitted_ms = clock_.wall_ms();
     for (auto& [source, splits] : submission->findings->splits) {
         if (auto added = entry->splits.add(source, std::move(splits)); !added) {
-            return submission->done(std::unexpected(std::move(added).error()));
+            return refuse(submission->done, std::move(added).error());
         }
     }
     JobEntry& job = *entry;

@@ -14,6 +14,7 @@
 
 #pragma once
 
+#include <expected>
 #include <functional>
 #include <map>
 #include <memory>
@@ -25,6 +26,7 @@
 #include "runtime/base/metrics.h"
 #include "runtime/base/run_blocking.h"
 #include "runtime/jobmanager/capacity_plan.h"
+#include "runtime/jobmanager/job_findings.h"
 #include "runtime/jobmanager/job_master.h"
 #include "runtime/jobmanager/split_directory.h"
 #include "runtime/jobmanager/split_plan.h"
@@ -67,7 +69,8 @@ class JobManager {
         Duration discovery_interval = std::chrono::minutes(1);
         std::uint64_t seed = 1;  // Of job ids and of the jitter of restarts.
     };
-    using OnSubmitted = std::function<void(Result<JobId>)>;
+    using Submitted = std::expected<JobId, JobRefusal>;
+    using OnSubmitted = std::function<void(Submitted)>;
 
     JobManager(net::EventLoop& loop, const Clock& clock, metrics::Registry& metrics,
                SplitDirectory& directory, const CapacityPlan& capacity, RunBlocking run_blocking,

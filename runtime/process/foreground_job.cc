@@ -73,26 +73,30 @@ void ForegroundJob::submit_when_ready() {
 
 void ForegroundJob::submit_side_jobs(std::size_t next) {
     if (next == side_jobs_.size()) return submit();
-    node_->jobmanager().submit(side_jobs_[next], "", [this, next](Result<JobId> submitted) {
-        if (!submitted) return end(exit_with(submitted.error()));
+    const auto go_on = [this, next](const jobmanager::JobManager::Submitted& submitted) {
+        if (!submitted) return end(exit_with(submitted.error().cause));
         submit_side_jobs(next + 1);
-    });
+    };
+    node_->jobmanager().submit(side_jobs_[next], "", go_on);
 }
 
 void ForegroundJob::submit() {
-    node_->jobmanager().submit(job_, document_, [this](Result<JobId> submitted) {
+    const auto go_on = [this](const jobmanager::JobManager::Submitted& submitted) {
         if (!submitted) return try_again_or_end(submitted.error());
         id_ = *submitted;
         watch();
-    });
+    };
+    node_->jobmanager().submit(job_, document_, go_on);
 }
 
-void ForegroundJob::try_again_or_end(const Error& refusal) {
+void ForegroundJob::try_again_or_end(const jobmanager::JobRefusal& refusal) {
+    const std::string words =
+        words_ ? words_(refusal) : fmt::format("millrace: {}\n", refusal.cause.message);
+    if (words != last_refusal_) fmt::print(stderr, "{}", words);
+    last_refusal_ = words;
     const jobmanager::RestartPolicy policy = jobmanager::restart_policy_of(job_);
-    if (!may_pass(refusal.code) || ++refusals_ > policy.give_up_after)
-        return end(exit_with(refusal));
-    if (refusal.message != last_refusal_) fmt::print(stderr, "millrace: {}\n", refusal.message);
-    last_refusal_ = refusal.message;
+    if (!may_pass(refusal.cause.code) || ++refusals_ > policy.give_up_after)
+        return end(cli::exit_code_of(refusal.cause.code));
     Random random(static_cast<std::uint64_t>(node_->clock().wall_ms()));
     const Duration wait = jobmanager::backoff_after(policy, refusals_, random);
     fmt::print(stderr, "millrace: the job is tried again in {:.1f} s ({} of {})\n",

@@ -32,6 +32,10 @@ class ForegroundJob {
     cli::ExitCode run(proto::Job job, std::string document);
     // A job that runs beside the main one and before it, for example a generator.
     void add_side_job(proto::Job job) { side_jobs_.push_back(std::move(job)); }
+    // In which words a refusal is printed; by default its cause.
+    void on_refusal(std::function<std::string(const jobmanager::JobRefusal&)> words) {
+        words_ = std::move(words);
+    }
     // Asked ten times a second while the job runs; what it answers is printed above the table.
     void on_watch(std::function<std::optional<std::string>()> news) { news_ = std::move(news); }
 
@@ -40,7 +44,7 @@ class ForegroundJob {
     void submit_when_ready();
     void submit_side_jobs(std::size_t next);
     void submit();
-    void try_again_or_end(const Error& refusal);
+    void try_again_or_end(const jobmanager::JobRefusal& refusal);
     void watch();
     void end(cli::ExitCode code);
 
@@ -54,6 +58,7 @@ class ForegroundJob {
     std::vector<proto::Job> side_jobs_;
     std::optional<Node> node_;
     std::optional<LiveTable> table_;
+    std::function<std::string(const jobmanager::JobRefusal&)> words_;
     std::function<std::optional<std::string>()> news_;
     std::optional<JobId> id_;
     std::optional<cli::ExitCode> code_;

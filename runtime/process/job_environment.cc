@@ -64,10 +64,6 @@ Result<KafkaConnection> connection_in(const proto::KafkaCluster& written) {
     return made;
 }
 
-Error with_node(Error error, const std::string& node) {
-    return std::move(error).with_context(node);
-}
-
 }  // namespace
 
 void JobEnvironment::offer_clusters(std::vector<KafkaConnection> clusters) {
@@ -114,22 +110,20 @@ Result<std::vector<proto::SplitAssignment>> JobEnvironment::kafka_splits(
     const proto::Job& job, const proto::Source& source, StartRule rule) {
     const proto::KafkaSource& kafka = source.kafka();
     MILLRACE_TRY_ASSIGN(auto connection, connection_of(job, kafka.cluster()));
-    auto directory =
-        KafkaDirectory::open(std::move(connection), group_of(job, kafka), clock_, kDeadline);
-    if (!directory) return std::unexpected(with_node(std::move(directory).error(), source.name()));
-    auto offsets = (*directory)->start_offsets(kafka.topic(), rule);
-    if (!offsets) return std::unexpected(with_node(std::move(offsets).error(), source.name()));
-    return partitions_from(kafka.topic(), *offsets);
+    MILLRACE_TRY_ASSIGN(
+        const auto directory,
+        KafkaDirectory::open(std::move(connection), group_of(job, kafka), clock_, kDeadline));
+    MILLRACE_TRY_ASSIGN(const auto offsets, directory->start_offsets(kafka.topic(), rule));
+    return partitions_from(kafka.topic(), offsets);
 }
 
 Status JobEnvironment::check_sink(const proto::Job& job, int index) {
     const proto::Sink& sink = job.sinks(index);
     if (!sink.has_kafka()) return {};
     MILLRACE_TRY_ASSIGN(auto connection, connection_of(job, sink.kafka().cluster()));
-    auto directory = KafkaDirectory::open(std::move(connection), "", clock_, kDeadline);
-    if (!directory) return std::unexpected(with_node(std::move(directory).error(), sink.name()));
-    auto partitions = (*directory)->partitions(sink.kafka().topic());
-    if (!partitions) return std::unexpected(with_node(std::move(partitions).error(), sink.name()));
+    MILLRACE_TRY_ASSIGN(const auto directory,
+                        KafkaDirectory::open(std::move(connection), "", clock_, kDeadline));
+    MILLRACE_TRY(directory->partitions(sink.kafka().topic()));
     return {};
 }
 

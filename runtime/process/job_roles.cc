@@ -119,6 +119,22 @@ cli::CommandLine with_local_broker(cli::CommandLine line, const Settings& settin
     return line;
 }
 
+// Each problem under the line of the user's file that it is about.
+std::string words_of(const jobmanager::JobRefusal& refusal, const jobfile::Validation& validation,
+                     config::ReportForm form) {
+    if (refusal.problems.empty()) return fmt::format("millrace: {}\n", refusal.cause.message);
+    std::vector<config::Diagnostic> diagnostics;
+    diagnostics.reserve(refusal.problems.size());
+    for (const jobmanager::JobProblem& problem : refusal.problems)
+        diagnostics.push_back({.code = problem.code,
+                               .mark = validation.places.value_of(problem.path),
+                               .path = problem.path,
+                               .message = problem.message,
+                               .fix = problem.fix});
+    config::sort_by_place(diagnostics);
+    return config::report(diagnostics, validation.sources, form);
+}
+
 }  // namespace
 
 ExitCode run_job(const cli::CommandLine& line, const jobfile::ExpressionChecker* expressions) {
@@ -130,6 +146,9 @@ ExitCode run_job(const cli::CommandLine& line, const jobfile::ExpressionChecker*
         kafka_clusters_of(with_local_broker(line, *settings, *validation->job), *settings);
     if (!clusters) return exit_with(clusters.error());
     ForegroundJob job(line, *settings, *std::move(clusters));
+    job.on_refusal([&, form = cli::form_of(line)](const jobmanager::JobRefusal& refusal) {
+        return words_of(refusal, *validation, form);
+    });
     return job.run(std::move(*validation->job), validation->resolved);
 }
 

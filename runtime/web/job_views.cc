@@ -484,6 +484,17 @@ std::string flink_errors_json(std::string_view message) {
     return text_of(json::object{{"errors", json::array{json::value(message)}}});
 }
 
+std::string problems_json(const std::vector<jobmanager::JobProblem>& problems) {
+    json::array errors;
+    for (const jobmanager::JobProblem& problem : problems)
+        errors.push_back({{"code", problem.code},
+                          {"severity", "error"},
+                          {"path", problem.path},
+                          {"message", problem.message},
+                          {"fix", problem.fix}});
+    return text_of(errors);
+}
+
 std::string problem_json(int status, std::string_view title, std::string_view detail,
                          std::string_view diagnostics_json, std::string_view code) {
     json::object problem{

@@ -33,6 +33,9 @@ namespace millrace::web {
                                         const jobmanager::JobEntry& entry);
 [[nodiscard]] std::string taskmanager_memory_json(const jobmanager::TaskManagerEntry& entry);
 
+// The `errors` of a problem document, in the form of a document's diagnostics.
+[[nodiscard]] std::string problems_json(const std::vector<jobmanager::JobProblem>& problems);
+
 // Error bodies.
 [[nodiscard]] std::string flink_errors_json(std::string_view message);
 [[nodiscard]] std::string problem_json(int status, std::string_view title, std::string_view detail,

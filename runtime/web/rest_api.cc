@@ -229,15 +229,15 @@ void RestApi::submit(const net::HttpRequest& request, net::HttpResponder respond
             problem(422, "the job is not valid", "nothing was started", outcome.diagnostics_json));
     }
     auto shared = std::make_shared<net::HttpResponder>(std::move(responder));
-    jobmanager_.submit(std::move(outcome.job), request.body, [shared](Result<JobId> submitted) {
-        if (!submitted) {
-            const Error& error = submitted.error();
-            return shared->send(problem(status_of_refusal(error.code), "the job was refused",
-                                        error.message, "[]", to_string(error.code)));
-        }
-        shared->send(
-            {.status = 202, .body = "{\"jobUrl\":\"/jobs/" + submitted->to_string() + "\"}"});
-    });
+    const auto answer = [shared](const jobmanager::JobManager::Submitted& submitted) {
+        if (submitted)
+            return shared->send(
+                {.status = 202, .body = "{\"jobUrl\":\"/jobs/" + submitted->to_string() + "\"}"});
+        const auto& [cause, problems] = submitted.error();
+        shared->send(problem(status_of_refusal(cause.code), "the job was refused", cause.message,
+                             problems_json(problems), to_string(cause.code)));
+    };
+    jobmanager_.submit(std::move(outcome.job), request.body, answer);
 }
 
 }  // namespace millrace::web

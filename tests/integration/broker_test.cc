@@ -111,8 +111,9 @@ TEST_CASE("wrong credentials are refused at submission with the cause, and tried
     cluster.start_taskmanager({.slots = 1});
     const Finished refused = cluster.try_submit(reader_of("rows", "main"));
     REQUIRE(refused.exit_code == 77);
-    REQUIRE_THAT(refused.errors, Contains("rows: Kafka cluster main at " + broker.sasl_address()) &&
-                                     Contains(kNotLetIn) && Contains(kCredentialsHint));
+    REQUIRE_THAT(refused.errors,
+                 Contains("error: Kafka cluster main at " + broker.sasl_address()) &&
+                     Contains(kNotLetIn) && Contains(kCredentialsHint));
     REQUIRE(cluster.verb({"list", "-o", "json"}).output == "[]\n");
     REQUIRE(cluster.free_slots() == 1);
     std::string text = reader_of("rows", "main");

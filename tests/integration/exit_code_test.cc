@@ -37,6 +37,16 @@ void require_refusal(const Finished& finished, int exit_code, const std::string&
     REQUIRE(std::count(finished.errors.begin(), finished.errors.end(), '\n') == 1);
 }
 
+// Under the line of the source, with its fix.
+void require_refusal_in_file(const Finished& finished, int exit_code, const std::string& reason) {
+    CAPTURE(finished.output, finished.errors);
+    REQUIRE(finished.exit_code == exit_code);
+    REQUIRE_THAT(finished.errors, Contains(reason) && Contains(".yaml:7:") &&
+                                      Contains("\n  7 |   numbers: {") && Contains("\n  fix: ") &&
+                                      Contains("\n1 error\n"));
+    REQUIRE(finished.output.empty());
+}
+
 TEST_CASE("a JobManager that does not answer ends every client verb with 69", "[integration]") {
     const support::TempDir folder;
     const std::string job = folder.write("job.yaml", endless_job("early", 1)).string();
@@ -53,11 +63,9 @@ TEST_CASE("an unreachable broker ends submit and run with 69", "[integration]") 
     Cluster cluster({.brokers = broker});
     cluster.start_taskmanager({.slots = 1});
     const Finished submitted = cluster.try_submit(reader_of("numbers"));
-    require_refusal(submitted, 69, broker);
+    require_refusal_in_file(submitted, 69, broker);
     const std::string job = cluster.folder().write("run.yaml", reader_of("numbers")).string();
-    const Finished run = millrace({"run", "--kafka", broker, job});
-    CAPTURE(run.errors);
-    REQUIRE(run.exit_code == 69);
+    require_refusal_in_file(millrace({"run", "--kafka", broker, job}), 69, broker);
 }
 
 TEST_CASE("a missing topic ends submit and run with 78", "[integration]") {
@@ -65,9 +73,10 @@ TEST_CASE("a missing topic ends submit and run with 78", "[integration]") {
     Cluster cluster({.brokers = brokers});
     cluster.start_taskmanager({.slots = 1});
     const std::string text = reader_of(support::unique_topic("absent"));
-    require_refusal(cluster.try_submit(text), 78, "Unknown topic or partition");
+    require_refusal_in_file(cluster.try_submit(text), 78, "Unknown topic or partition [E110]");
     const std::string job = cluster.folder().write("run.yaml", text).string();
-    require_refusal(millrace({"run", "--kafka", brokers, job}), 78, "Unknown topic or partition");
+    require_refusal_in_file(millrace({"run", "--kafka", brokers, job}), 78,
+                            "Unknown topic or partition [E110]");
 }
 
 TEST_CASE("a process that lacks port, memory or permission says so in one line", "[integration]") {

@@ -60,7 +60,7 @@ TEST_CASE("run says which broker it could not reach", "[integration]") {
     const Finished finished = millrace({"run", "--kafka", nobody, job});
     CAPTURE(finished.errors);
     REQUIRE(finished.exit_code == kUnavailable);
-    REQUIRE_THAT(finished.errors, Contains("in: ") && Contains(nobody));
+    REQUIRE_THAT(finished.errors, Contains("job.yaml:7:3: error: ") && Contains(nobody));
 }
 
 TEST_CASE("REST answers on loopback under the names of this machine only", "[integration]") {

@@ -91,8 +91,10 @@ TEST_CASE("a job is refused when its topic does not exist", "[integration]") {
     const std::string topic = support::unique_topic("absent");
     const Finished refused = cluster.try_submit(reader_of(topic));
     REQUIRE(refused.exit_code != 0);
-    REQUIRE_THAT(refused.errors, Contains("numbers: ") && Contains(topic) &&
-                                     Contains("Unknown topic or partition"));
+    REQUIRE_THAT(refused.errors, Contains("job0.yaml:6:34: error: cannot use topic " + topic) &&
+                                     Contains("Unknown topic or partition [E110]") &&
+                                     Contains("\n  fix: create it, or check its name") &&
+                                     Contains("1 error\nmillrace: nothing was started\n"));
     REQUIRE(jobs_of(cluster) == "[]\n");
     REQUIRE(cluster.free_slots() == 1);
 }
@@ -103,7 +105,7 @@ TEST_CASE("a job is refused when its broker cannot be reached", "[integration]")
     cluster.start_taskmanager({.slots = 1});
     const Finished refused = cluster.try_submit(reader_of("ad_clicks"));
     REQUIRE(refused.exit_code != 0);
-    REQUIRE_THAT(refused.errors, Contains("numbers: ") && Contains(nobody));
+    REQUIRE_THAT(refused.errors, Contains("job0.yaml:6:3: error: ") && Contains(nobody));
     REQUIRE(jobs_of(cluster) == "[]\n");
 }
 

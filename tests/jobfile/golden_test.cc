@@ -1,5 +1,6 @@
 // Every mistake that has a code has a file in tests/golden/jobfile, and the exact text that a user
-// sees. A file may begin with directives: `#! submitted`, `#! set A=B`, `#! layer FILE`.
+// sees. A file may begin with directives: `#! submitted`, `#! set A=B`, `#! layer FILE`, or
+// `#! world CODE`, with which everything outside answers.
 //
 // MILLRACE_UPDATE_GOLDEN=1 writes the texts anew, for review.
 
@@ -7,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -17,6 +19,7 @@
 #include "proto/job.pb.h"
 #include "runtime/jobfile/error_codes.h"
 #include "runtime/jobfile/submitted.h"
+#include "runtime/jobmanager/job_findings.h"
 #include "tests/jobfile/job_text.h"
 
 namespace millrace::jobfile {
@@ -40,8 +43,35 @@ std::vector<std::string> golden_names() {
 
 struct Directives {
     bool submitted = false;
+    std::optional<Code> world;
     std::vector<JobText> layers;
     ValidateOptions options;
+};
+
+Code code_named(const std::string& name) {
+    for (const Code code : {Code::kNotFound, Code::kUnavailable, Code::kPermissionDenied}) {
+        if (to_string(code) == name) return code;
+    }
+    FAIL("no such code: " << name);
+    return Code::kInternal;
+}
+
+// An outer world that has one answer.
+struct World final : jobmanager::SplitDirectory {
+    explicit World(Code code) : answer{code, "what the cluster says. Hint: what to do"} {}
+
+    Result<std::vector<proto::SplitAssignment>> resolve(const proto::Job&, int) override {
+        return std::unexpected(answer);
+    }
+    Result<std::vector<proto::SplitAssignment>> look_again(const proto::Job&, int) override {
+        return std::unexpected(answer);
+    }
+    Status check_sink(const proto::Job&, int) override { return std::unexpected(answer); }
+    Result<std::vector<proto::KafkaConnection>> connections(const proto::Job&) override {
+        return std::vector<proto::KafkaConnection>{};
+    }
+
+    const Error answer;
 };
 
 Directives read_directives(const std::string& name, const std::string& text) {
@@ -57,6 +87,8 @@ Directives read_directives(const std::string& name, const std::string& text) {
         if (word == "submitted") {
             result.submitted = true;
             result.options.variables = nullptr;
+        } else if (word == "world") {
+            result.world = code_named(value);
         } else if (word == "set") {
             result.options.assignments.push_back(value);
         } else if (word == "layer") {
@@ -82,6 +114,19 @@ Validation validate_golden(const std::string& name) {
                                 }};
         for (auto& diagnostic : check_submitted(*result.job, result.places, rules)) {
             result.diagnostics.push_back(std::move(diagnostic));
+        }
+        config::sort_by_place(result.diagnostics);
+    }
+    if (directives.world && result.job) {
+        World world(*directives.world);
+        const auto found = jobmanager::look_around(world, *result.job);
+        REQUIRE_FALSE(found);
+        for (const jobmanager::JobProblem& problem : found.error().problems) {
+            result.diagnostics.push_back({.code = problem.code,
+                                          .mark = result.places.value_of(problem.path),
+                                          .path = problem.path,
+                                          .message = problem.message,
+                                          .fix = problem.fix});
         }
         config::sort_by_place(result.diagnostics);
     }
@@ -146,6 +191,7 @@ std::set<std::string> codes_in(const std::string& folder) {
 TEST_CASE("the table has every code that the sources give, and no other", "[jobfile][golden]") {
     std::set<std::string> given = codes_in("runtime/jobfile");
     given.merge(codes_in("runtime/config"));
+    given.merge(codes_in("runtime/jobmanager"));
     std::set<std::string> listed;
     for (const ErrorCode& code : error_codes()) {
         listed.emplace(code.code);

@@ -299,7 +299,7 @@ TEST_CASE("explaining a code prints its cause and an example", "[jobfile][error_
 }
 
 TEST_CASE("a code that does not exist has a nearest one of its letter", "[jobfile][error_codes]") {
-    REQUIRE(nearest_error_code("E999").code == "E109");
+    REQUIRE(nearest_error_code("E999").code == "E112");
     REQUIRE(nearest_error_code("E074").code == "E073");
     REQUIRE(nearest_error_code("W1").code == "W041");
     REQUIRE(nearest_error_code("E013").code == "E013");

@@ -59,9 +59,9 @@ TEST_CASE("JobManager refuses a job that needs more slots than are free, with th
     const TaskManagerDouble a(world, "a", 2);
     const auto refused = world.submit(copy_job("copy", 3));
     REQUIRE_FALSE(refused);
-    CHECK(refused.error().code == Code::kResourceExhausted);
-    CHECK_THAT(refused.error().message, Contains("3") && Contains("2"));
-    CHECK_THAT(refused.error().message, Contains("taskmanager.numberOfTaskSlots"));
+    CHECK(refused.error().cause.code == Code::kResourceExhausted);
+    CHECK_THAT(refused.error().cause.message, Contains("3") && Contains("2"));
+    CHECK_THAT(refused.error().cause.message, Contains("taskmanager.numberOfTaskSlots"));
 }
 
 TEST_CASE("JobManager refuses a job that its TaskManager has no room for, at once",
@@ -71,8 +71,8 @@ TEST_CASE("JobManager refuses a job that its TaskManager has no room for, at onc
     world.on_loop_do([&] { world.capacity.per_subtask = {.network_buffers = 51}; });
     const auto refused = world.submit(copy_job("copy", 2));
     REQUIRE_FALSE(refused);
-    CHECK(refused.error().code == Code::kResourceExhausted);
-    CHECK_THAT(refused.error().message, Contains("no room"));
+    CHECK(refused.error().cause.code == Code::kResourceExhausted);
+    CHECK_THAT(refused.error().cause.message, Contains("no room"));
     REQUIRE(world.on_loop([&] { return world.jobmanager->jobs().empty(); }));
     REQUIRE(world.slots_free() == 2);
 }
@@ -86,7 +86,7 @@ TEST_CASE("JobManager counts what running jobs hold, until they have ended", "[j
     const proto::DeployTasks deploy = a.run_next();
     const auto refused = world.submit(copy_job("second", 2));
     REQUIRE_FALSE(refused);
-    REQUIRE_THAT(refused.error().message, Contains("no room beside 50 buffers"));
+    REQUIRE_THAT(refused.error().cause.message, Contains("no room beside 50 buffers"));
     a.send_state(deploy, 0, proto::TASK_STATE_FINISHED);
     a.send_closed(deploy.job_id(), 1);
     REQUIRE(world.comes_to(first, JobState::kFinished));
@@ -102,7 +102,7 @@ TEST_CASE("JobManager refuses what the outer world refuses, and keeps nothing of
     world.on_loop_do([&] { world.directory.refusal = Error{Code::kNotFound, "no topic `out`"}; });
     const auto refused = world.submit(copy_job("copy", 2));
     REQUIRE_FALSE(refused);
-    REQUIRE(refused.error().message == "no topic `out`");
+    REQUIRE(refused.error().cause.message == "out: no topic `out`");
     REQUIRE(world.on_loop([&] { return world.jobmanager->jobs().empty(); }));
     REQUIRE(world.slots_free() == 2);
 }
@@ -115,12 +115,22 @@ TEST_CASE("JobManager names everything that is missing in the outer world, but o
     *job.add_sinks() = job.sinks(0);
     job.mutable_sinks(1)->set_name("more");
     const auto [code, text] = GENERATE(table<Code, std::string>(
-        {{Code::kNotFound, "no topic\n  no topic"}, {Code::kUnavailable, "no topic"}}));
-    world.on_loop_do([&, code = code] { world.directory.refusal = Error{code, "no topic"}; });
+        {{Code::kNotFound, "out: no topic. Hint: make it\n  more: no topic. Hint: make it"},
+         {Code::kUnavailable, "out: no topic. Hint: make it"}}));
+    world.on_loop_do(
+        [&, code = code] { world.directory.refusal = Error{code, "no topic. Hint: make it"}; });
     const auto refused = world.submit(job);
     REQUIRE_FALSE(refused);
-    REQUIRE(refused.error().code == code);
-    REQUIRE(refused.error().message == text);
+    REQUIRE(refused.error().cause.code == code);
+    REQUIRE(refused.error().cause.message == text);
+    const auto problem = [](const std::string& number, const std::string& path) {
+        return JobProblem{.code = number, .path = path, .message = "no topic", .fix = "make it"};
+    };
+    if (code == Code::kNotFound)
+        REQUIRE(refused.error().problems == std::vector{problem("E110", "sinks.out.topic"),
+                                                        problem("E110", "sinks.more.topic")});
+    else
+        REQUIRE(refused.error().problems == std::vector{problem("E111", "sinks.out.cluster")});
 }
 
 TEST_CASE("JobManager refuses a second job of a name that is in use", "[jobmanager]") {
@@ -129,8 +139,8 @@ TEST_CASE("JobManager refuses a second job of a name that is in use", "[jobmanag
     const JobId first = world.must_submit(copy_job("copy", 1));
     const auto second = world.submit(copy_job("copy", 1));
     REQUIRE_FALSE(second);
-    REQUIRE(second.error().code == Code::kAlreadyExists);
-    REQUIRE_THAT(second.error().message, Contains("copy"));
+    REQUIRE(second.error().cause.code == Code::kAlreadyExists);
+    REQUIRE_THAT(second.error().cause.message, Contains("copy"));
 
     const proto::DeployTasks deploy = a.run_next();
     a.send_state(deploy, 0, proto::TASK_STATE_FINISHED);

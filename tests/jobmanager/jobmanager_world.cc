@@ -79,17 +79,15 @@ JobManagerWorld::~JobManagerWorld() {
     on_loop_do([&] { jobmanager.reset(); });
 }
 
-Result<JobId> JobManagerWorld::submit(proto::Job job) {
-    net::Mailbox<Result<JobId>> answer;
-    on_loop_do([&] {
-        jobmanager->submit(std::move(job), "the text",
-                           [&](Result<JobId> submitted) { answer.put(std::move(submitted)); });
-    });
+JobManager::Submitted JobManagerWorld::submit(proto::Job job) {
+    net::Mailbox<JobManager::Submitted> answer;
+    const auto put = [&](JobManager::Submitted submitted) { answer.put(std::move(submitted)); };
+    on_loop_do([&] { jobmanager->submit(std::move(job), "the text", put); });
     return answer.take();
 }
 
 JobId JobManagerWorld::must_submit(proto::Job job) {
-    const Result<JobId> submitted = submit(std::move(job));
+    const auto submitted = submit(std::move(job));
     REQUIRE(submitted);
     return *submitted;
 }

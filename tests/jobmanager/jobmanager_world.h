@@ -73,7 +73,7 @@ struct JobManagerWorld : net::NetWorld {
     // A port of the system's choice, quick heartbeats, and no discovery within a case.
     static JobManager::Options default_options();
 
-    Result<JobId> submit(proto::Job job);
+    JobManager::Submitted submit(proto::Job job);
     JobId must_submit(proto::Job job);
     [[nodiscard]] JobState state_of(JobId id);
     [[nodiscard]] bool comes_to(JobId id, JobState state);

@@ -316,8 +316,13 @@ TEST_CASE("REST refuses a job with the status that says why, as a problem docume
         problem_of("copy", 409);
     }
     SECTION("a topic that is not there") {
-        world.on_loop_do([&] { world.directory.refusal = Error{Code::kNotFound, "no topic"}; });
-        REQUIRE(problem_of("copy", 422).at("code") == "not_found");
+        world.on_loop_do(
+            [&] { world.directory.refusal = Error{Code::kNotFound, "no topic. Hint: create it"}; });
+        const json::value problem = problem_of("copy", 422);
+        REQUIRE(problem.at("code") == "not_found");
+        REQUIRE(problem.at("detail") == "out: no topic. Hint: create it");
+        REQUIRE(problem.at("errors") == json::parse(R"([{"code":"E110","severity":"error",
+            "path":"sinks.out.topic","message":"no topic","fix":"create it"}])"));
     }
     SECTION("a broker that does not answer") {
         world.on_loop_do([&] { world.directory.refusal = Error{Code::kUnavailable, "away"}; });
