@@ -254,7 +254,7 @@ TEST_CASE("explain tells a job's graph and slots, or an error code", "[cli]") {
 TEST_CASE("explain of a code that does not exist names the nearest and exits with 64", "[cli]") {
     const Outcome outcome = run(explain_easily, {.files = {"E999"}});
     REQUIRE(outcome.code == ExitCode::kUsage);
-    REQUIRE(outcome.printed.error == "millrace: there is no code E999. The nearest is E109\n");
+    REQUIRE(outcome.printed.error == "millrace: there is no code E999. The nearest is E112\n");
     REQUIRE(outcome.printed.out.empty());
     // A file may have such a name.
     const support::TempDir folder;
