@@ -50,6 +50,15 @@ Result<std::shared_ptr<Descriptor>> lock_file(const std::string& path) {
     return file;
 }
 
+// The file takes this name at the end, whatever has it then: a device would be gone.
+Status check_target(const std::string& path) {
+    struct stat found{};
+    if (::stat(path.c_str(), &found) != 0) return {};
+    return check_regular(found, "write", path,
+                         "a `file` sink replaces a regular file; `discard` throws records away, "
+                         "`print` shows them");
+}
+
 }  // namespace
 
 OperatorSpec FileSink::spec() {
@@ -92,6 +101,7 @@ Status FileSink::restore(state::SnapshotReader& reader) {
 // Opened with the first row, when it is clear whether there was a restore.
 Result<bool> FileSink::open_file() {
     if (writer_ != nullptr) return true;
+    MILLRACE_TRY(check_target(final_path_));
     MILLRACE_TRY_ASSIGN(auto file, lock_file(partial()));
     if (file == nullptr) {
         MILLRACE_TRY(note_locked());

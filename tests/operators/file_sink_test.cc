@@ -202,15 +202,21 @@ TEST_CASE("FileSink names the file that it cannot write", "[operators][file_sink
     }
     SECTION("a folder has its name, which no further attempt would mend") {
         FileSinkWorld world(folder.path().string());
-        std::optional<Error> error;
-        test::eventually(world.world.bell, [&] {
-            const auto ended = world.sink.on_end(world.out);
-            if (!ended) error = ended.error();
-            return error.has_value();
-        });
-        CHECK(error->code == Code::kInvalidArgument);
-        CHECK_THAT(error->message, Catch::Contains("Is a directory"));
-        std::filesystem::remove(folder.path().string() + ".partial");
+        const auto ended = world.sink.on_end(world.out);
+        REQUIRE_FALSE(ended);
+        CHECK(ended.error().code == Code::kInvalidArgument);
+        CHECK_THAT(ended.error().message, Catch::Contains("it is a folder, not a regular file"));
+    }
+    SECTION("a device has its name, which would be a file afterwards") {
+        const std::string path = (folder.path() / "out").string();
+        std::filesystem::create_symlink("/dev/null", path);
+        FileSinkWorld world(path);
+        const auto ended = world.sink.on_end(world.out);
+        REQUIRE_FALSE(ended);
+        CHECK(ended.error().code == Code::kInvalidArgument);
+        CHECK_THAT(ended.error().message, Catch::Contains("it is a device, not a regular file"));
+        CHECK(std::filesystem::is_symlink(path));
+        CHECK_FALSE(std::filesystem::exists(path + ".partial"));
     }
     SECTION("the disk is full") {
         std::filesystem::create_symlink("/dev/full", folder.path() / "out.partial");
