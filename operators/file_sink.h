@@ -15,8 +15,8 @@
 // Threads:    the task's; the disk is touched on threads that may block, opening apart.
 // Ownership:  owns the file.
 // Limits:     RowWriter's buffers; kLockMax of waiting for the lock.
-// Failure:    kPermissionDenied, kNotFound (no such folder), kInvalidArgument (PATH is a folder or a
-//             device), kUnavailable (disk full, or locked by another job), kCorruption (a file
+// Failure:    kPermissionDenied, kNotFound (no such folder), kInvalidArgument (PATH is a folder or
+//             a device), kUnavailable (disk full, or locked by another job), kCorruption (a file
 //             shorter than the snapshot says); with the path.
 
 #pragma once
