@@ -96,7 +96,7 @@ class ReferenceCheck {
     }
 
     void check_node_names() {
-        for (const std::string_view name : names_.nodes()) {
+        for (const std::string_view name : nodes_) {
             const bool is_source = names_.source(name) != nullptr;
             const bool is_step = names_.step(name) != nullptr;
             const std::string path =
@@ -197,7 +197,7 @@ class ReferenceCheck {
             fault("E049", path, fmt::format("a step cannot read `{}`; only a sink can", from),
                   "read a source or a step, and add a sink for it");
         } else if (step == nullptr) {
-            missing_node(path, from, names_.nodes());
+            missing_node(path, from, nodes_);
         } else if (step->has_train() || step->has_evaluate()) {
             fault("E049", path, unreadable(*step, true),
                   fmt::format("read what `{}` reads", step->name()));
@@ -246,7 +246,7 @@ class ReferenceCheck {
         const std::string name = audit ? from.substr(0, from.size() - kAuditSuffix.size()) : from;
         const proto::Step* step = names_.step(name);
         if (step == nullptr) {
-            std::vector<std::string_view> known = names_.nodes();
+            std::vector<std::string_view> known = nodes_;
             known.push_back(kErrorsStream);
             missing_node(from_path, from, known);
         } else if (step->has_train()) {
@@ -397,6 +397,7 @@ class ReferenceCheck {
     }
 
     const JobNames& names_;
+    const std::vector<std::string_view> nodes_ = names_.nodes();
     const proto::Job& job_;
     Complaints& complaints_;
     const Damage& damage_;

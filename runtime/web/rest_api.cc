@@ -140,7 +140,7 @@ RestApi::RestApi(jobmanager::JobManager& jobmanager, const metrics::Registry& me
       read_document_(std::move(read_document)),
       version_(std::move(version)) {}
 
-void RestApi::handle(net::HttpRequest request, net::HttpResponder responder) {
+void RestApi::handle(const net::HttpRequest& request, net::HttpResponder responder) {
     const Segments path = split_path(request.path);
     const Path* known = find_path(path);
     if (known == nullptr) return responder.send(unknown_path(request));

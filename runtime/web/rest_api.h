@@ -41,7 +41,7 @@ class RestApi {
     RestApi(jobmanager::JobManager& jobmanager, const metrics::Registry& metrics,
             ReadDocument read_document, std::string version);
 
-    void handle(net::HttpRequest request, net::HttpResponder responder);
+    void handle(const net::HttpRequest& request, net::HttpResponder responder);
 
   private:
     struct Route;

@@ -212,6 +212,7 @@ TEST_CASE("Many ringers lose no ring", "[task][worker][threads]") {
     RunningPool running(2);
     running.add(loop);
     std::vector<std::thread> ringers;
+    ringers.reserve(kRingers);
     for (int r = 0; r < kRingers; ++r) {
         ringers.emplace_back([&] {
             for (std::uint64_t i = 0; i < kEach; ++i) {
