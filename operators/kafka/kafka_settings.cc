@@ -51,6 +51,13 @@ constexpr std::array kDefaultsOfSinks = {
     Setting{"message.timeout.ms", "0"},
 };
 
+// These have a key of their own, which would silently beat the property.
+constexpr std::array kWrittenElsewhere = {
+    Setting{"bootstrap.servers", "`brokers` of the cluster"},
+    Setting{"metadata.broker.list", "`brokers` of the cluster"},
+    Setting{"group.id", "`group` of the source"},
+};
+
 constexpr std::array<std::string_view, 6> kSourceProperties = {"fetch.max.bytes",
                                                                "fetch.min.bytes",
                                                                "fetch.wait.max.ms",
@@ -93,6 +100,17 @@ Status refuse_required(const KafkaProperties& properties, std::span<const Settin
                         "Kafka property {} is set by Millrace and cannot be changed. Hint: remove "
                         "it from `properties`",
                         name);
+    }
+    return {};
+}
+
+Status refuse_written_elsewhere(const KafkaProperties& properties) {
+    for (const auto& [name, value] : properties) {
+        const auto* const found = std::ranges::find(kWrittenElsewhere, name, &Setting::name);
+        if (found != kWrittenElsewhere.end())
+            return fail(Code::kInvalidOption,
+                        "Kafka property {} cannot be set. Hint: write it as {}", name,
+                        found->value);
     }
     return {};
 }
@@ -183,6 +201,7 @@ Result<KafkaConf> make_conf(const KafkaSettings& settings) {
     if (settings.role == KafkaRole::kSink) MILLRACE_TRY(set_all(*conf, kDefaultsOfSinks));
     MILLRACE_TRY(set_queue_limits(*conf, settings));
     MILLRACE_TRY(refuse_required(settings.connection.properties, required));
+    MILLRACE_TRY(refuse_written_elsewhere(settings.connection.properties));
     for (const auto& [name, value] : settings.connection.properties)
         MILLRACE_TRY(set(*conf, name, value));
     for (const auto& [name, value] : settings.node_properties) {

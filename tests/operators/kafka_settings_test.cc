@@ -96,6 +96,11 @@ TEST_CASE("A Kafka property that cannot be used is refused by name",
             "fetch.min.bytes");
     refused(settings(KafkaRole::kSource, {{"check.crcs", "false"}}, {}), Code::kInvalidOption,
             "check.crcs is set by Millrace");
+    for (const char* name : {"bootstrap.servers", "metadata.broker.list", "group.id"}) {
+        refused(settings(KafkaRole::kSource, {{name, "x"}}, {}), Code::kInvalidOption,
+                std::string(name) + " cannot be set. Hint: write it as `");
+        refused(settings(KafkaRole::kSink, {{name, "x"}}, {}), Code::kInvalidOption, name);
+    }
     refused(settings(KafkaRole::kSink, {}, {{"plugin.library.paths", "x.so"}}),
             Code::kPermissionDenied, "may not set the Kafka property plugin.library.paths");
     refused(settings(KafkaRole::kSource, {}, {{"linger.ms", "1"}}), Code::kPermissionDenied,
