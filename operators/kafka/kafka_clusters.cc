@@ -59,6 +59,9 @@ Result<std::string> resolve(const std::string& value, const ReferenceReader& rea
     if (found->empty())
         return fail(Code::kInvalidOption, "the value{} is empty.",
                     *found == value ? "" : " at " + value);
+    if (found->size() > kValueBytesMax)
+        return fail(Code::kInvalidOption, "the value{} has more than {} bytes.",
+                    value.size() > kValueBytesMax ? "" : " at " + value, kValueBytesMax);
     if (found->find('\0') != std::string::npos)
         return fail(Code::kInvalidOption, "the value has a byte of 0 in it.");
     return found;

@@ -9,11 +9,13 @@
 //
 // Threads:    any.
 // Ownership:  values.
+// Limits:     kValueBytesMax.
 // Failure:    kInvalidOption with every problem, one a line: file, line, key, what, hint. No value
 //             is repeated, but for one that is none of librdkafka's words.
 
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <span>
 #include <string>
@@ -25,6 +27,9 @@
 #include "runtime/base/status.h"
 
 namespace millrace::operators {
+
+// Of one value: a chain of certificates is the longest.
+inline constexpr std::size_t kValueBytesMax = std::size_t{1} << 20;
 
 // True for the keys that kafka_clusters_of() judges, known or not.
 [[nodiscard]] bool is_kafka_key(std::string_view key);

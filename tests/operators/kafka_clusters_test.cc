@@ -95,4 +95,20 @@ TEST_CASE("A secret of a Kafka cluster is not cut off, and not shown",
                          !Catch::Contains("hidden"));
 }
 
+// What reads a file may hand out its beginning only, and one byte more than it should have.
+TEST_CASE("A value of a Kafka cluster that is too long is refused instead of cut",
+          "[operators][kafka_clusters]") {
+    const std::vector<memory::Setting> settings{
+        {.key = "kafka.clusters.main.brokers", .value = "a:1"},
+        {.key = "kafka.clusters.main.properties.sasl.password", .value = "file:/p"}};
+    const std::string longest(1'048'576, 'x');
+    const auto read_whole = read(settings, {{"/p", longest}});
+    REQUIRE(read_whole);
+    CHECK(read_whole->front().properties.front().second == longest);
+    CHECK_THAT(
+        problems(settings, {{"/p", longest + "x"}}),
+        Catch::Contains("sasl.password: the value at file:/p has more than 1048576 bytes.") &&
+            !Catch::Contains("xx"));
+}
+
 }  // namespace millrace::operators
