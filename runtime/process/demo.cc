@@ -90,7 +90,9 @@ cli::ExitCode run_demo(const cli::CommandLine& line, const jobfile::ExpressionCh
 
     operators::KafkaConnection connection;
     std::unique_ptr<operators::EmbeddedBroker> broker;
-    if (line.kafka.empty()) {
+    const auto offered = std::ranges::find(*clusters, operators::kDefaultKafkaCluster,
+                                           &operators::KafkaConnection::name);
+    if (offered == clusters->end()) {
         auto started = start_broker();
         if (!started) return exit_with(started.error());
         broker = std::move(*started);
@@ -99,8 +101,7 @@ cli::ExitCode run_demo(const cli::CommandLine& line, const jobfile::ExpressionCh
                       .properties = kEmbeddedProperties};
         clusters = std::vector{connection};
     } else {
-        connection = *std::ranges::find(*clusters, operators::kDefaultKafkaCluster,
-                                        &operators::KafkaConnection::name);
+        connection = *offered;
         if (Status created = create_topics(connection); !created) return exit_with(created.error());
     }
     if (Status written = write_address(line.port_file, connection.brokers); !written)

@@ -7,6 +7,7 @@
 #include "tests/integration/cluster.h"
 #include "tests/integration/records.h"
 #include "tests/support/eventually.h"
+#include "tests/support/free_port.h"
 #include "tests/support/kafka_client.h"
 #include "tests/support/temp_dir.h"
 
@@ -45,6 +46,15 @@ TEST_CASE("the demo says when the first prediction came, and others can read it"
     const auto ended = demo->wait();
     REQUIRE(ended);
     REQUIRE(*ended == 0);
+}
+
+TEST_CASE("the demo uses the broker that its configuration names", "[integration]") {
+    const std::string nobody = "127.0.0.1:" + std::to_string(support::free_port());
+    const support::Finished demo =
+        millrace({"demo", "--for", "60s", "-D", "kafka.clusters.default.brokers=" + nobody});
+    CAPTURE(demo.errors);
+    REQUIRE(demo.exit_code == 69);
+    REQUIRE_THAT(demo.errors, Contains("Kafka cluster default at " + nobody));
 }
 
 TEST_CASE("run ends with the mean rate of the whole run", "[integration]") {
