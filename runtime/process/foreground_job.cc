@@ -95,8 +95,10 @@ void ForegroundJob::try_again_or_end(const jobmanager::JobRefusal& refusal) {
     if (words != last_refusal_) fmt::print(stderr, "{}", words);
     last_refusal_ = words;
     const jobmanager::RestartPolicy policy = jobmanager::restart_policy_of(job_);
-    if (!may_pass(refusal.cause.code) || ++refusals_ > policy.give_up_after)
+    if (!may_pass(refusal.cause.code) || ++refusals_ > policy.give_up_after) {
+        if (refusals_ > 1) fmt::print(stderr, "millrace: given up after {} attempts\n", refusals_);
         return end(cli::exit_code_of(refusal.cause.code));
+    }
     Random random(static_cast<std::uint64_t>(node_->clock().wall_ms()));
     const Duration wait = jobmanager::backoff_after(policy, refusals_, random);
     fmt::print(stderr, "millrace: the job is tried again in {:.1f} s ({} of {})\n",

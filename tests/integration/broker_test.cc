@@ -121,7 +121,8 @@ TEST_CASE("wrong credentials are refused at submission with the cause, and tried
     Process run = start_run(folder, text, {"--config", wrong});
     REQUIRE(run.wait() == 77);
     REQUIRE_THAT(run.errors(), Contains(kNotLetIn) && Contains(kCredentialsHint) &&
-                                   Contains("tried again in 1.") && Contains(" s (1 of 1)\n"));
+                                   Contains("tried again in 1.") && Contains(" s (1 of 1)\n") &&
+                                   Contains("millrace: given up after 2 attempts\n"));
     // Nobody shows the password.
     REQUIRE_THAT(cluster.logs() + refused.errors + run.errors(), !Contains("not it"));
 }
