@@ -44,6 +44,10 @@ SettingsFile read_settings_file(std::string_view text, std::uint32_t file) {
     // One whose every setting is commented out.
     if (document.is_empty || (document.root && document.root->is_null())) return result;
     result.diagnostics = std::move(document.diagnostics);
+    for (Diagnostic& diagnostic : result.diagnostics) {
+        // The fix of a job file's expression repeats it; a setting may be a password.
+        if (diagnostic.code == "E017") diagnostic.fix = "put quotes around the value";
+    }
     if (!document.root) return result;
     if (document.root->kind == Kind::kMapping) {
         read_section(*document.root, "", result);

@@ -20,7 +20,8 @@ Result<Settings> settings_in(const std::string& path) {
                 .with_context(fmt::format("cannot read the configuration file {}", path)));
     }
     config::SourceTexts sources;
-    const std::uint32_t number = sources.add(path, *text);
+    // Without its text, so that no line is repeated in a log: it may hold a password.
+    const std::uint32_t number = sources.add(path, "");
     const config::SettingsFile read = config::read_settings_file(*text, number);
     if (!read.diagnostics.empty()) {
         return fail(Code::kInvalidOption, "the configuration file is not valid\n{}",

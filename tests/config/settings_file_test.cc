@@ -49,6 +49,17 @@ TEST_CASE("a file of settings that is none is refused", "[config][settings_file]
     CHECK(codes_of(read_settings_file("a: 1\n---\nb: 1\n", 0)) == std::vector<std::string>{"E009"});
 }
 
+TEST_CASE("what is wrong with a setting is said without its value, which may be a password",
+          "[config][settings_file]") {
+    const std::string text = GENERATE("a: { b: sec(ret, more }\n", "a: { b: [secret] }\n",
+                                      "a: secret\na: secret\n", "a: @secret\n", "a: b: secret\n");
+    CAPTURE(text);
+    const SettingsFile file = read_settings_file(text, 0);
+    REQUIRE_FALSE(file.diagnostics.empty());
+    for (const Diagnostic& entry : file.diagnostics)
+        CHECK_THAT(entry.message + entry.fix, !Catch::Contains("sec") && !Catch::Contains("more"));
+}
+
 TEST_CASE("a file of settings may hold none", "[config][settings_file]") {
     for (const char* text : {"", "\n", "# taskmanager.numberOfTaskSlots: 16\n", "---\n"}) {
         CAPTURE(text);

@@ -127,6 +127,18 @@ TEST_CASE("wrong credentials are refused at submission with the cause, and tried
     REQUIRE_THAT(cluster.logs() + refused.errors + run.errors(), !Contains("not it"));
 }
 
+TEST_CASE("no line of a configuration file is repeated, for it may hold a password",
+          "[integration]") {
+    const support::TempDir folder;
+    const std::string path = folder.write("millrace.yaml",
+                                          "kafka.clusters.main.properties:\n"
+                                          "  sasl.password: [hidden]\n");
+    Process run = start_run(folder, reader_of("rows", "main"), {"--config", path});
+    REQUIRE(run.wait() == 78);
+    REQUIRE_THAT(run.errors(), Contains("millrace.yaml:2:18: error: ") &&
+                                   Contains("takes one value, not a list") && !Contains("hidden"));
+}
+
 TEST_CASE("a job says within seconds that its broker is away or refuses it, and reads on later",
           "[integration]") {
     OwnBroker broker;
