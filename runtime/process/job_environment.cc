@@ -81,8 +81,8 @@ Result<KafkaConnection> JobEnvironment::connection_of(const proto::Job& job,
     const auto offered = std::ranges::find(clusters_, wanted, &KafkaConnection::name);
     if (written != own.end() && offered != clusters_.end())
         return fail(Code::kInvalidOption,
-                    "both the job and the process configuration say where the Kafka cluster {} is. "
-                    "Hint: choose another name in the job",
+                    "both the job and this process (--kafka, KAFKA_BROKERS or the configuration) "
+                    "say where the Kafka cluster {} is. Hint: choose another name in the job",
                     wanted);
     if (written != own.end()) return connection_in(*written);
     if (offered != clusters_.end()) return *offered;
