@@ -44,7 +44,7 @@ class Search {
         refusal_.problems.push_back(std::move(problem));
         return is_missing;
     }
-    [[nodiscard]] bool is_over() const { return !refusal_.problems.empty(); }
+    [[nodiscard]] bool has_problems() const { return !refusal_.problems.empty(); }
     [[nodiscard]] JobRefusal refusal() && { return std::move(refusal_); }
 
   private:
@@ -72,7 +72,7 @@ std::expected<JobFindings, JobRefusal> look_around(SplitDirectory& directory,
         if (!checked && !search.take(checked.error(), "sinks", job.sinks(i).name()))
             return std::unexpected(std::move(search).refusal());
     }
-    if (search.is_over()) return std::unexpected(std::move(search).refusal());
+    if (search.has_problems()) return std::unexpected(std::move(search).refusal());
     return findings;
 }
 
