@@ -119,8 +119,8 @@ Status Node::start_jobmanager(const cli::CommandLine& line, const std::string& r
     http_ = std::make_unique<net::HttpServer>(
         loop_, process_metrics_,
         net::HttpServer::Options{.scope = scope_of(line), .hosts = hosts_of(line, rest_address)},
-        [this](net::HttpRequest request, net::HttpResponder responder) {
-            rest_->handle(std::move(request), std::move(responder));
+        [this](const net::HttpRequest& request, net::HttpResponder responder) {
+            rest_->handle(request, std::move(responder));
         });
     return with_flag(http_->listen(rest_address), "--rest");
 }
