@@ -20,6 +20,16 @@ void report(std::string_view code, Mark mark, const std::string& path, std::stri
                                   .fix = "write key: value, or remove it"});
 }
 
+// What YAML makes of a value without quotes is repeated in these, and it may be a password.
+void hide_values(std::vector<Diagnostic>& diagnostics) {
+    for (Diagnostic& diagnostic : diagnostics) {
+        if (diagnostic.code == "E007")
+            diagnostic.message = "tags, aliases and merge keys are not for settings";
+        if (diagnostic.code == "E007" || diagnostic.code == "E017")
+            diagnostic.fix = "put quotes around the value";
+    }
+}
+
 void read_section(const YamlNode& section, const std::string& path, SettingsFile& result) {
     for (const YamlEntry& entry : section.entries) {
         const std::string key = path_of(path, entry.key);
@@ -44,10 +54,7 @@ SettingsFile read_settings_file(std::string_view text, std::uint32_t file) {
     // One whose every setting is commented out.
     if (document.is_empty || (document.root && document.root->is_null())) return result;
     result.diagnostics = std::move(document.diagnostics);
-    for (Diagnostic& diagnostic : result.diagnostics) {
-        // The fix of a job file's expression repeats it; a setting may be a password.
-        if (diagnostic.code == "E017") diagnostic.fix = "put quotes around the value";
-    }
+    hide_values(result.diagnostics);
     if (!document.root) return result;
     if (document.root->kind == Kind::kMapping) {
         read_section(*document.root, "", result);

@@ -9,7 +9,8 @@
 //
 // Threads:    any.
 // Limits:     YamlLimits.
-// Failure:    diagnostics, all of the file at once; what they are about is left out.
+// Failure:    diagnostics, all of the file at once; what they are about is left out. None repeats a
+//             value, which may be a password.
 
 #pragma once
 

@@ -51,8 +51,9 @@ TEST_CASE("a file of settings that is none is refused", "[config][settings_file]
 
 TEST_CASE("what is wrong with a setting is said without its value, which may be a password",
           "[config][settings_file]") {
-    const std::string text = GENERATE("a: { b: sec(ret, more }\n", "a: { b: [secret] }\n",
-                                      "a: secret\na: secret\n", "a: @secret\n", "a: b: secret\n");
+    const std::string text =
+        GENERATE("a: { b: sec(ret, more }\n", "a: { b: [secret] }\n", "a: secret\na: secret\n",
+                 "a: @secret\n", "a: !secret x\n", "a: *secret\n", "a: b: secret\n");
     CAPTURE(text);
     const SettingsFile file = read_settings_file(text, 0);
     REQUIRE_FALSE(file.diagnostics.empty());
