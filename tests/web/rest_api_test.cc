@@ -39,7 +39,7 @@ struct WebWorld : jobmanager::JobManagerWorld {
         if (!accept.empty()) request.headers.emplace_back("Accept", accept);
         net::Mailbox<net::HttpResponse> answer;
         on_loop_do([&] {
-            api.handle(std::move(request), net::HttpResponder([&](net::HttpResponse response) {
+            api.handle(request, net::HttpResponder([&](net::HttpResponse response) {
                            answer.put(std::move(response));
                        }));
         });
