@@ -109,7 +109,9 @@ Result<std::shared_ptr<KafkaClient>> KafkaClient::start(KafkaSettings settings, 
     client->handle_.reset(rd_kafka_new(sink ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf.get(),
                                        text.data(), text.size()));
     if (client->handle_ == nullptr)
-        return fail(Code::kInvalidOption, "cannot set up a client of Kafka cluster {}: {}",
+        return fail(Code::kInvalidOption,
+                    "cannot set up a client of Kafka cluster {}: {}. Hint: correct its "
+                    "`properties`",
                     client->settings_.connection.name, text.data());
     static_cast<void>(conf.release());  // The handle owns it now.
     return client;

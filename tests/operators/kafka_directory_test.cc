@@ -45,6 +45,21 @@ TEST_CASE("KafkaDirectory names topics, partitions and marks", "[operators][kafk
     CHECK((*marks)[1].high == 1);
 }
 
+TEST_CASE("KafkaDirectory says which properties do not go together, and what to do",
+          "[operators][kafka]") {
+    KafkaWorld world;
+    KafkaConnection connection = world.connection();
+    connection.name = "main";
+    connection.properties = {{"security.protocol", "SASL_PLAINTEXT"}, {"sasl.mechanism", "PLAIN"}};
+    const auto refused =
+        KafkaDirectory::open(std::move(connection), "", world.clock, std::chrono::seconds(5));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::kInvalidOption);
+    CHECK_THAT(refused.error().message,
+               Catch::Contains("cannot set up a client of Kafka cluster main: ") &&
+                   Catch::Contains("sasl.username") && Catch::EndsWith("correct its `properties`"));
+}
+
 TEST_CASE("KafkaDirectory turns a start into offsets", "[operators][kafka]") {
     KafkaWorld world;
     REQUIRE(world.broker->create_topic("clicks", 2));
