@@ -10,9 +10,6 @@
 namespace millrace::jobmanager {
 namespace {
 
-// Of one message to the TaskManagers, without the envelope that goes around it.
-constexpr std::size_t kAddSplitsBytesMax = net::kControlPayloadBytesMax - 16;
-
 bool is_source_vertex(const graph::JobGraph& graph, std::uint32_t vertex) {
     return graph.operators[graph.vertices[vertex].operators.front()].kind ==
            graph::OperatorKind::kSource;
@@ -539,7 +536,7 @@ void JobManager::add_splits(const std::string& id, int source,
     }
     log::info("job {}: {} new partitions of source {}", entry->job.name(), added->size(),
               entry->job.sources(source).name());
-    for (proto::AddSplits& part : cut_to_fit(add, kAddSplitsBytesMax)) {
+    for (proto::AddSplits& part : cut_to_fit(add, net::kControlContentBytesMax)) {
         proto::ControlMessage message;
         *message.mutable_add_splits() = std::move(part);
         broadcast(*entry, message);

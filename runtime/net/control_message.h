@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,9 @@ namespace millrace::net {
 
 // The one message type that JobManager and TaskManagers exchange.
 inline constexpr std::uint16_t kControlMessageType = kMessageTypeFirst;
+
+// What a message may hold: the envelope around it takes a tag and a length.
+inline constexpr std::size_t kControlContentBytesMax = kControlPayloadBytesMax - 16;
 
 [[nodiscard]] inline std::vector<FrameRules::Rule> control_message_rules() {
     return {{kControlMessageType, kControlPayloadBytesMax}};

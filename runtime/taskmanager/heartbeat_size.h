@@ -4,7 +4,7 @@
 // as it was last reported; how much that is stands in the heartbeat.
 //
 // Threads:    any; pure.
-// Limits:     kHeartbeatBytesMax; some 60,000 subtasks.
+// Limits:     net::kControlContentBytesMax; some 60,000 subtasks.
 // Failure:    none.
 
 #pragma once
@@ -12,12 +12,8 @@
 #include <cstddef>
 
 #include "proto/control.pb.h"
-#include "runtime/net/frame.h"
 
 namespace millrace::taskmanager {
-
-// Without the envelope that goes around it.
-inline constexpr std::size_t kHeartbeatBytesMax = net::kControlPayloadBytesMax - 16;
 
 // Takes out, from the back, as many reports of subtasks as it needs, then of models, then of memory
 // pools, and counts them in the heartbeat. REQUIRES: what is left without any fits `bytes_max`.

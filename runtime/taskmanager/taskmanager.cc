@@ -281,7 +281,7 @@ void TaskManager::send_report() {
     fill_memory(*heartbeat.mutable_memory());
     fill_pools(heartbeat);
     for (const auto& [id, attempt] : attempts_) attempt->report(heartbeat);
-    leave_out_what_does_not_fit(heartbeat, kHeartbeatBytesMax);
+    leave_out_what_does_not_fit(heartbeat, net::kControlContentBytesMax);
     send(message);
 }
 

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "runtime/net/control_message.h"
+
 namespace millrace::taskmanager {
 namespace {
 
@@ -59,7 +61,7 @@ TEST_CASE("A heartbeat of 200,000 subtasks fits into a control message",
     proto::ControlMessage message;
     *message.mutable_heartbeat() = heartbeat_of(200'000);
     REQUIRE(message.ByteSizeLong() > net::kControlPayloadBytesMax);
-    leave_out_what_does_not_fit(*message.mutable_heartbeat(), kHeartbeatBytesMax);
+    leave_out_what_does_not_fit(*message.mutable_heartbeat(), net::kControlContentBytesMax);
     CHECK(message.ByteSizeLong() <= net::kControlPayloadBytesMax);
     // As full as it can be: not even one of the same size more.
     CHECK(message.ByteSizeLong() > net::kControlPayloadBytesMax - 200);
