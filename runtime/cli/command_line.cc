@@ -198,7 +198,8 @@ void add_process_verbs(CLI::App& app, CommandLine& line) {
     CLI::App* demo =
         app.add_subcommand("demo", "Shows the ad click job at work; needs nothing else.");
     add_process_flags(*demo, line);
-    demo->add_option("--kafka", line.kafka, "A real broker in place of the embedded one.");
+    demo->add_option("--kafka", line.kafka, "A real broker in place of the embedded one.")
+        ->envname("KAFKA_BROKERS");
     demo->add_option("--for", line.seconds, "Time after which it ends, for example 2m; 0 runs on.")
         ->capture_default_str()
         ->transform(CLI::AsNumberWithUnit(kTimeUnits))

@@ -231,7 +231,7 @@ constexpr auto kCodes = std::to_array<ErrorCode>({
      "properties: { fetch.max.bytes: 4000000000 }"},
     {"E110", "topic missing", "The Kafka cluster has no topic of this name.",
      "clicks: { type: kafka, topic: ad_click }"},
-    {"E111", "cluster does not answer",
+    {"E111", "cluster cannot be asked",
      "The Kafka cluster could not be asked whether the topic exists.",
      "kafka: { clusters: { main: { brokers: \"no-such-host:9092\" } } }"},
     {"E112", "cluster refuses",

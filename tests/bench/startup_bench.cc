@@ -75,9 +75,11 @@ Demo run_demo() {
     const support::TempDir folder;
     const std::filesystem::path file = folder / "port";
     const auto begin = Clock::now();
-    const auto process = support::Process::start(
-        {.argv = {MILLRACE_BINARY, "demo", "--port-file", file.string()}, .name = "demo"},
-        folder.path());
+    const auto process =
+        support::Process::start({.argv = {MILLRACE_BINARY, "demo", "--port-file", file.string()},
+                                 .environment = {{"KAFKA_BROKERS", ""}},
+                                 .name = "demo"},
+                                folder.path());
     MILLRACE_CHECK(process.has_value());
     wait_until([&] { return std::filesystem::exists(file); });
     std::string brokers = support::read_file(file);

@@ -11,10 +11,11 @@ namespace {
 using support::Process;
 
 // `millrace demo` has a broker that we may stop without harm to other cases.
-struct OwnBroker {
-    OwnBroker()
+struct DemoBroker {
+    DemoBroker()
         : process(*Process::start({.argv = {MILLRACE_BINARY, "demo", "--rate", "1/s", "--port-file",
-                                            (folder / "address").string()}},
+                                            (folder / "address").string()},
+                                   .environment = kNoBroker},
                                   folder.path())) {
         REQUIRE(support::eventually([&] { return !address().empty(); }));
     }
@@ -48,7 +49,7 @@ std::uint64_t resident_bytes(const Process& process) {
 bool is_stopped(const JobProgress& now) { return now.step("clicks").back_pressured_ms > 900; }
 
 TEST_CASE("a sink that stands still stops its source while memory stays flat", "[integration]") {
-    OwnBroker broker;
+    DemoBroker broker;
     Cluster cluster({.brokers = broker.address()});
     Process& taskmanager = cluster.start_taskmanager({.slots = 2});
     cluster.submit(kJob);

@@ -26,8 +26,9 @@ std::vector<std::string> with_binary(std::vector<std::string> arguments) {
 
 }  // namespace
 
-Finished millrace(std::vector<std::string> arguments) {
-    auto finished = support::run({.argv = with_binary(std::move(arguments))}, kPatience);
+Finished millrace(std::vector<std::string> arguments, const Environment& environment) {
+    auto finished = support::run(
+        {.argv = with_binary(std::move(arguments)), .environment = environment}, kPatience);
     REQUIRE(finished);
     return *std::move(finished);
 }
@@ -87,8 +88,7 @@ void Cluster::read_ports(const std::filesystem::path& file) {
     REQUIRE((rest_port_ != 0 && control_port_ != 0));
 }
 
-Process& Cluster::start(const std::vector<std::string>& arguments,
-                        const std::vector<std::pair<std::string, std::string>>& environment) {
+Process& Cluster::start(const std::vector<std::string>& arguments, const Environment& environment) {
     auto started = Process::start(
         {.argv = with_binary(arguments), .environment = environment, .name = arguments.front()},
         folder_.path());

@@ -25,8 +25,14 @@
 
 namespace millrace::integration {
 
+using Environment = std::vector<std::pair<std::string, std::string>>;
+
+// For a demo with its own broker where tests have one, too.
+inline const Environment kNoBroker{{"KAFKA_BROKERS", ""}};
+
 // Runs the program to its end.
-[[nodiscard]] support::Finished millrace(std::vector<std::string> arguments);
+[[nodiscard]] support::Finished millrace(std::vector<std::string> arguments,
+                                         const Environment& environment = {});
 
 class Cluster {
   public:
@@ -37,7 +43,7 @@ class Cluster {
     struct TaskManagerOptions {
         int slots = 16;
         std::vector<std::string> settings{};  // key=value
-        std::vector<std::pair<std::string, std::string>> environment{};
+        Environment environment{};
     };
 
     // Returns when the JobManager's ports are open.
@@ -79,9 +85,8 @@ class Cluster {
     [[nodiscard]] const support::TempDir& folder() const { return folder_; }
 
   private:
-    support::Process& start(
-        const std::vector<std::string>& arguments,
-        const std::vector<std::pair<std::string, std::string>>& environment = {});
+    support::Process& start(const std::vector<std::string>& arguments,
+                            const Environment& environment = {});
     void read_ports(const std::filesystem::path& file);
     [[nodiscard]] std::string get(const std::string& target) const;
 

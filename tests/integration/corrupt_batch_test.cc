@@ -42,6 +42,7 @@ void damage(const std::filesystem::path& segment, int index) {
 
 std::vector<std::string> batch(int number) {
     std::vector<std::string> values;
+    values.reserve(kBatchRecords);
     for (int i = 0; i < kBatchRecords; ++i)
         values.push_back(fmt::format(R"({{"name":"row {} of batch {}"}})", i, number));
     return values;

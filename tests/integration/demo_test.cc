@@ -28,7 +28,9 @@ TEST_CASE("the demo says when the first prediction came, and others can read it"
     const support::TempDir folder;
     const std::string ports = (folder / "broker").string();
     auto demo = support::Process::start(
-        {.argv = {MILLRACE_BINARY, "demo", "--port-file", ports, "--for", "60s"}}, folder.path());
+        {.argv = {MILLRACE_BINARY, "demo", "--port-file", ports, "--for", "60s"},
+         .environment = kNoBroker},
+        folder.path());
     REQUIRE(demo);
     REQUIRE(support::eventually([&] { return first_prediction(demo->errors()).has_value(); }));
     REQUIRE(*first_prediction(demo->errors()) > 0);
@@ -48,13 +50,19 @@ TEST_CASE("the demo says when the first prediction came, and others can read it"
     REQUIRE(*ended == 0);
 }
 
-TEST_CASE("the demo uses the broker that its configuration names", "[integration]") {
+TEST_CASE("the demo uses the broker that its configuration, environment or flag names",
+          "[integration]") {
     const std::string nobody = "127.0.0.1:" + std::to_string(support::free_port());
-    const support::Finished demo =
-        millrace({"demo", "--for", "60s", "-D", "kafka.clusters.default.brokers=" + nobody});
-    CAPTURE(demo.errors);
-    REQUIRE(demo.exit_code == 69);
-    REQUIRE_THAT(demo.errors, Contains("Kafka cluster default at " + nobody));
+    const auto require_use = [&](std::vector<std::string> flags, const Environment& environment) {
+        flags.insert(flags.begin(), {"demo", "--for", "60s"});
+        const support::Finished demo = millrace(std::move(flags), environment);
+        CAPTURE(demo.errors);
+        REQUIRE(demo.exit_code == 69);
+        REQUIRE_THAT(demo.errors, Contains("Kafka cluster default at " + nobody));
+    };
+    require_use({"-D", "kafka.clusters.default.brokers=" + nobody}, kNoBroker);
+    require_use({}, {{"KAFKA_BROKERS", nobody}});
+    require_use({"--kafka", nobody}, kNoBroker);
 }
 
 TEST_CASE("run ends with the mean rate of the whole run", "[integration]") {

@@ -101,7 +101,7 @@ TEST_CASE("a process that lacks port, memory or permission says so in one line",
     require_refusal(millrace({"jobmanager", "--rest", "127.0.0.1:0", "--control", "127.0.0.1:0",
                               "--port-file", "/nowhere/ports"}),
                     78, "cannot write the port file /nowhere/ports: No such file or directory");
-    require_refusal(millrace({"demo", "--port-file", "/nowhere/port"}), 78,
+    require_refusal(millrace({"demo", "--port-file", "/nowhere/port"}, kNoBroker), 78,
                     "cannot write the port file /nowhere/port: No such file or directory");
 }
 

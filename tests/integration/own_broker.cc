@@ -13,16 +13,21 @@ OwnBroker::OwnBroker()
     (void)support::kafka_brokers_or_skip();  // Where there is none, Kafka is not installed.
 }
 
-OwnBroker::~OwnBroker() { (void)script({"stop"}); }
+OwnBroker::~OwnBroker() { (void)run({"stop"}); }
 
 void OwnBroker::start(const std::string& password) {
-    const auto started = script(
+    const auto started = run(
         {"start", "--port", port_, "--sasl-port", sasl_port_, "--sasl-user", "mill:" + password});
-    CAPTURE(started.errors);
-    REQUIRE(started.exit_code == 0);
+    REQUIRE(started);
+    CAPTURE(started->errors);
+    REQUIRE(started->exit_code == 0);
 }
 
-void OwnBroker::stop() { REQUIRE(script({"stop"}).exit_code == 0); }
+void OwnBroker::stop() {
+    const auto stopped = run({"stop"});
+    REQUIRE(stopped);
+    REQUIRE(stopped->exit_code == 0);
+}
 
 std::string OwnBroker::address() const { return "127.0.0.1:" + port_; }
 
@@ -32,12 +37,10 @@ std::filesystem::path OwnBroker::segment(const std::string& topic) const {
     return folder_ / "data" / "log" / (topic + "-0") / "00000000000000000000.log";
 }
 
-support::Finished OwnBroker::script(std::vector<std::string> words) const {
+Result<support::Finished> OwnBroker::run(std::vector<std::string> words) const {
     words.insert(words.begin(), MILLRACE_SOURCE_DIR "/deploy/kafka/kafka");
     words.insert(words.end(), {"--data", (folder_ / "data").string()});
-    auto finished = support::run({.argv = std::move(words)}, std::chrono::seconds(90));
-    REQUIRE(finished);
-    return *std::move(finished);
+    return support::run({.argv = std::move(words)}, std::chrono::seconds(90));
 }
 
 }  // namespace millrace::integration

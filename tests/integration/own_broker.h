@@ -35,7 +35,8 @@ class OwnBroker {
     [[nodiscard]] std::filesystem::path segment(const std::string& topic) const;
 
   private:
-    [[nodiscard]] support::Finished script(std::vector<std::string> words) const;
+    // deploy/kafka/kafka with these words.
+    [[nodiscard]] Result<support::Finished> run(std::vector<std::string> words) const;
 
     support::TempDir folder_;
     std::string port_;
