@@ -12,8 +12,6 @@ namespace millrace::operators {
 namespace {
 
 constexpr std::string_view kPrefix = "kafka.clusters.";
-constexpr std::string_view kForms =
-    "write kafka.clusters.NAME.brokers, or kafka.clusters.NAME.properties. and librdkafka's name";
 
 // kafka.clusters.CLUSTER.PROPERTY; no property means the brokers.
 struct ClusterKey {
@@ -33,7 +31,9 @@ Result<ClusterKey> parse_key(std::string_view key) {
         if (!cluster.empty() && word.starts_with(kProperties) && word.size() > kProperties.size())
             return ClusterKey{cluster, word.substr(kProperties.size())};
     }
-    return fail(Code::kInvalidOption, "unknown key. Hint: {}.", kForms);
+    return fail(Code::kInvalidOption,
+                "unknown key. Hint: write kafka.clusters.NAME.brokers, or "
+                "kafka.clusters.NAME.properties. and librdkafka's name.");
 }
 
 std::string without_line_end(std::string text) {
@@ -52,7 +52,11 @@ Result<std::string> resolve(const std::string& value, const ReferenceReader& rea
         found = reader.file(name_behind(kFile));
         if (found) found = without_line_end(*std::move(found));
     } else if (value.starts_with(kVariable)) {
-        found = reader.variable(name_behind(kVariable));
+        auto variable = reader.variable(name_behind(kVariable));
+        if (!variable)
+            return fail(Code::kInvalidOption, "no such environment variable is set: {}.",
+                        name_behind(kVariable));
+        found = *std::move(variable);
     }
     if (!found)
         return fail(Code::kInvalidOption, "cannot read {}: {}.", value, found.error().message);
@@ -93,7 +97,7 @@ class ClusterReader {
 
     Result<std::vector<KafkaConnection>> finish() {
         for (const KafkaConnection& cluster : clusters_) {
-            if (!with_brokers_.contains(cluster.name))
+            if (!keys_.contains(fmt::format("{}{}.brokers", kPrefix, cluster.name)))
                 problems_.push_back(
                     fmt::format("kafka.clusters.{0}: it has no brokers. Hint: set "
                                 "kafka.clusters.{0}.brokers=HOST:PORT.",
@@ -110,7 +114,6 @@ class ClusterReader {
     Status take(const memory::Setting& setting) {
         MILLRACE_TRY_ASSIGN(const ClusterKey key, parse_key(setting.key));
         KafkaConnection& cluster = cluster_named(key.cluster);
-        if (!key.property) with_brokers_.insert(cluster.name);
         if (!keys_.insert(setting.key).second)
             return fail(Code::kInvalidOption, "set twice. Hint: remove one of them.");
         MILLRACE_TRY_ASSIGN(std::string value, resolve(setting.value, reader_));
@@ -133,8 +136,7 @@ class ClusterReader {
     const ReferenceReader& reader_;
     std::vector<KafkaConnection> clusters_;
     std::vector<std::string> problems_;
-    std::set<std::string> keys_;          // Seen so far.
-    std::set<std::string> with_brokers_;  // Clusters for which brokers were written.
+    std::set<std::string> keys_;  // Seen so far.
 };
 
 }  // namespace

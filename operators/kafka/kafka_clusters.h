@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,10 +35,11 @@ inline constexpr std::size_t kValueBytesMax = std::size_t{1} << 20;
 // True for the keys that kafka_clusters_of() judges, known or not.
 [[nodiscard]] bool is_kafka_key(std::string_view key);
 
-// What a file or an environment variable holds. The error tells the cause alone.
+// What a file holds (the error tells the cause alone), or an environment variable (none when it is
+// not set).
 struct ReferenceReader {
     std::function<Result<std::string>(const std::string& path)> file;
-    std::function<Result<std::string>(const std::string& name)> variable;
+    std::function<std::optional<std::string>(std::string_view name)> variable;
 };
 
 // In the order in which the settings name them; settings of other things are passed over.

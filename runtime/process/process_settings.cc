@@ -1,13 +1,13 @@
 #include "runtime/process/process_settings.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include <fmt/core.h>
 
 #include "operators/kafka/kafka_clusters.h"
 #include "runtime/config/settings_file.h"
 #include "runtime/config/text_file.h"
+#include "runtime/config/variables.h"
 
 namespace millrace::process {
 namespace {
@@ -32,12 +32,6 @@ Result<Settings> settings_in(const std::string& path) {
     for (const config::FileSetting& setting : read.settings)
         settings.push_back({setting.key, setting.value, path, static_cast<int>(setting.line)});
     return settings;
-}
-
-Result<std::string> read_variable(const std::string& name) {
-    const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): main's.
-    if (value == nullptr) return fail(Code::kInvalidOption, "no such environment variable is set");
-    return std::string(value);
 }
 
 }  // namespace
@@ -80,7 +74,7 @@ Result<std::vector<operators::KafkaConnection>> kafka_clusters_of(const cli::Com
         settings.push_back({.key = std::string(kDefaultBrokersKey), .value = line.kafka});
     }
     return operators::kafka_clusters_of(
-        settings, {.file = config::read_text_file, .variable = read_variable});
+        settings, {.file = config::read_text_file, .variable = config::process_environment()});
 }
 
 }  // namespace millrace::process

@@ -1,6 +1,7 @@
 #include "operators/kafka/kafka_clusters.h"
 
 #include <map>
+#include <optional>
 
 #include <catch2/catch.hpp>
 
@@ -17,8 +18,12 @@ Result<std::string> text_in(const Texts& texts, const std::string& name) {
 
 Result<std::vector<KafkaConnection>> read(const std::vector<memory::Setting>& settings,
                                           const Texts& texts = {}) {
-    const auto look_up = [&](const std::string& name) { return text_in(texts, name); };
-    return kafka_clusters_of(settings, {.file = look_up, .variable = look_up});
+    const auto file = [&](const std::string& path) { return text_in(texts, path); };
+    const auto variable = [&](std::string_view name) -> std::optional<std::string> {
+        const auto found = texts.find(std::string(name));
+        return found == texts.end() ? std::nullopt : std::optional(found->second);
+    };
+    return kafka_clusters_of(settings, {.file = file, .variable = variable});
 }
 
 std::string problems(const std::vector<memory::Setting>& settings, const Texts& texts = {}) {
