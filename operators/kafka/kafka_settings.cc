@@ -72,8 +72,10 @@ Status set(rd_kafka_conf_t& conf, const std::string& name, const std::string& va
     std::array<char, 512> text{};
     if (rd_kafka_conf_set(&conf, name.c_str(), value.c_str(), text.data(), text.size()) !=
         RD_KAFKA_CONF_OK)
-        return fail(Code::kInvalidOption, "Kafka property {} cannot be used: {}", name,
-                    text.data());
+        return fail(Code::kInvalidOption,
+                    "Kafka property {} cannot be used: {}. Hint: librdkafka's CONFIGURATION.md has "
+                    "the names and their values",
+                    name, text.data());
     return {};
 }
 

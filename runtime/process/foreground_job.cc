@@ -32,7 +32,7 @@ ForegroundJob::ForegroundJob(const cli::CommandLine& line, Settings settings,
 
 Status ForegroundJob::start() {
     node_.emplace();
-    node_->environment().offer_clusters(clusters_);
+    node_->environment().offer_clusters(std::move(clusters_));
     cli::CommandLine line = line_;
     line.jobmanager = "127.0.0.1:0";
     line.data = "127.0.0.1:0";
@@ -95,7 +95,8 @@ void ForegroundJob::try_again_or_end(const jobmanager::JobRefusal& refusal) {
     if (words != last_refusal_) fmt::print(stderr, "{}", words);
     last_refusal_ = words;
     const jobmanager::RestartPolicy policy = jobmanager::restart_policy_of(job_);
-    if (!may_pass(refusal.cause.code) || ++refusals_ > policy.give_up_after) {
+    ++refusals_;
+    if (!may_pass(refusal.cause.code) || refusals_ > policy.give_up_after) {
         if (refusals_ > 1) fmt::print(stderr, "millrace: given up after {} attempts\n", refusals_);
         return end(cli::exit_code_of(refusal.cause.code));
     }

@@ -28,7 +28,8 @@ class ForegroundJob {
     ForegroundJob(const cli::CommandLine& line, Settings settings,
                   std::vector<operators::KafkaConnection> clusters);
 
-    // Ends with the job; or after `line.seconds`, or at the first Ctrl-C, with the job cancelled.
+    // Ends with the job, or when it is refused for good; or after `line.seconds` of a job that was
+    // taken, or at the first Ctrl-C, with the job cancelled. REQUIRES: called once.
     cli::ExitCode run(proto::Job job, std::string document);
     // A job that runs beside the main one and before it, for example a generator.
     void add_side_job(proto::Job job) { side_jobs_.push_back(std::move(job)); }
