@@ -1,4 +1,5 @@
-// Reads a file that a person wrote, whole: a job, the settings of a process.
+// Reads a file that a person wrote, whole: a job, the settings of a process, a value that these
+// keep elsewhere.
 //
 // Threads:    any; blocks as long as the file does (it may be a pipe).
 // Ownership:  values.

@@ -7,8 +7,7 @@
 // Threads:    values, no shared state.
 // Limits:     YamlLimits: bytes, depth, nodes and their bytes (copies for anchors and aliases
 //             counted), aliases, length of a key.
-// Failure:    all that is wrong comes back as diagnostics, codes E001 to E009, E011 and
-//             E017.
+// Failure:    all that is wrong comes back as diagnostics, codes E001 to E009, E011 and E017.
 
 #pragma once
 

@@ -107,7 +107,7 @@ ExitCode run_local(const cli::CommandLine& line, const jobfile::ExpressionChecke
 
 namespace {
 
-// A job that names no cluster of its own, with nothing said about one, uses the local broker.
+// The cluster `default` is the local broker when neither the job nor this process says where it is.
 cli::CommandLine with_local_broker(cli::CommandLine line, const Settings& settings,
                                    const proto::Job& job) {
     const bool is_named =
