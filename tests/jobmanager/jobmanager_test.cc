@@ -402,13 +402,25 @@ TEST_CASE("JobManager cancels a job by its tasks and frees the slots", "[jobmana
     REQUIRE_THAT(again.error().message, Contains("CANCELED"));
 }
 
+// A job of two subtasks in one TaskManager, whose new partitions are looked for all the time.
+struct RunningCopy {
+    RunningCopy() {
+        world.must_submit(copy_job("copy", 2));
+        a.run_next();
+    }
+    static JobManager::Options options() {
+        JobManager::Options options = JobManagerWorld::default_options();
+        options.discovery_interval = milliseconds(5);
+        return options;
+    }
+
+    JobManagerWorld world{options()};
+    TaskManagerDouble a{world, "a", 2};
+};
+
 TEST_CASE("JobManager hands new partitions to the running subtasks", "[jobmanager]") {
-    JobManager::Options options = JobManagerWorld::default_options();
-    options.discovery_interval = milliseconds(5);
-    JobManagerWorld world(options);
-    TaskManagerDouble a(world, "a", 2);
-    world.must_submit(copy_job("copy", 2));
-    a.run_next();
+    RunningCopy running;
+    auto& [world, a] = running;
     world.on_loop_do([&] { world.directory.splits.push_back(split_named("rows/3", 0)); });
     const proto::AddSplits added = a.take_splits();
     REQUIRE(added.attempt() == 1);
@@ -420,12 +432,8 @@ TEST_CASE("JobManager hands new partitions to the running subtasks", "[jobmanage
 }
 
 TEST_CASE("JobManager hands new partitions on in as many messages as they need", "[jobmanager]") {
-    JobManager::Options options = JobManagerWorld::default_options();
-    options.discovery_interval = milliseconds(5);
-    JobManagerWorld world(options);
-    TaskManagerDouble a(world, "a", 2);
-    world.must_submit(copy_job("copy", 2));
-    a.run_next();
+    RunningCopy running;
+    auto& [world, a] = running;
     constexpr int kNew = 3000;
     world.on_loop_do([&] {
         // 9 MB of names.
